@@ -1,0 +1,126 @@
+"""Builds pinned programs from the Go module proxy.
+
+Each folder below `go/` is a module of its own whose go.mod and go.sum pin every dependency, so a
+build is verified against those hashes wherever the modules come from.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from customdomains.devcluster.cache import filled, platform_key
+from customdomains.devcluster.progress import step
+from customdomains.devcluster.toolchain import find_go
+
+_MODULES = Path(__file__).parent / "go"
+_TIMEOUT_SECONDS = 3600
+_ERROR_LINES = 20
+
+
+class BuildError(RuntimeError):
+    """The Go compiler or the module proxy refused; the message ends with what it said."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Go module and the programs made of it."""
+
+    name: str  # the folder below go/
+    module: str  # the module path whose version is the program's
+    packages: tuple[str, ...]  # one program each
+    usually: str  # how long a build takes with nothing cached, in words
+    version_flags: tuple[str, ...] = ()  # linker variables, "{version}" stands for the version
+
+    @property
+    def version(self) -> str:
+        """The pinned version, as "v1.37.2", read from go.mod."""
+        pinned = (_MODULES / self.name / "go.mod").read_text()
+        found = re.search(rf"^require {re.escape(self.module)} (\S+)$", pinned, re.MULTILINE)
+        if not found:
+            raise BuildError(f"go/{self.name}/go.mod does not require {self.module}")
+        return found[1]
+
+    @property
+    def key(self) -> str:
+        """Name of the cache directory: a different one for every set of pinned dependencies."""
+        digest = hashlib.sha256()
+        for name in ("go.mod", "go.sum"):
+            digest.update((_MODULES / self.name / name).read_bytes())
+        system, machine = platform_key()
+        return f"{self.name}-{self.version}-{system}-{machine}-{digest.hexdigest()[:8]}"
+
+
+KUBERNETES = Source(
+    name="kubernetes",
+    module="k8s.io/kubernetes",
+    packages=("k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kubectl"),
+    usually="4-5 min on 2 cores",
+    # Without these the server calls itself v0.0.0-master and clients warn about it.
+    version_flags=(
+        "k8s.io/component-base/version.gitVersion={version}",
+        "k8s.io/component-base/version.gitMajor={major}",
+        "k8s.io/component-base/version.gitMinor={minor}",
+    ),
+)
+ETCD = Source(
+    name="etcd",
+    module="go.etcd.io/etcd/server/v3",
+    packages=("go.etcd.io/etcd/server/v3",),
+    usually="20-40 s",
+)
+PEBBLE = Source(
+    name="pebble",
+    module="github.com/letsencrypt/pebble/v2",
+    packages=("github.com/letsencrypt/pebble/v2/cmd/pebble",),
+    usually="5-20 s",
+)
+STEP_CA = Source(
+    name="stepca",
+    module="github.com/smallstep/certificates",
+    packages=("github.com/smallstep/certificates/cmd/step-ca",),
+    usually="1-2 min",
+)
+
+
+def built(source: Source) -> Path:
+    """The directory with the programs of `source`, built if the cache has none.
+
+    Raises BuildError or ToolchainError.
+    """
+    return filled(source.key, lambda directory: _build(source, directory))
+
+
+def _build(source: Source, directory: Path) -> None:
+    go = find_go()
+    major, minor, _ = source.version.removeprefix("v").split(".", 2)
+    variables = (
+        flag.format(version=source.version, major=major, minor=minor)
+        for flag in source.version_flags
+    )
+    linker = " ".join(["-s", "-w", *(f"-X {variable}" for variable in variables)])
+    # The trailing separator makes -o a directory, which names each program after its package.
+    command = [str(go), "build", "-trimpath", "-ldflags", linker, "-o", f"{directory}{os.sep}"]
+    # A go.work or GOFLAGS of the person's own must not change what is built.
+    environment = os.environ | {
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-mod=readonly",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }
+    with step(f"Building {source.name} {source.version} from the Go module proxy", source.usually):
+        done = subprocess.run(
+            [*command, *source.packages],
+            cwd=_MODULES / source.name,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=False,
+        )
+    if done.returncode:
+        said = "\n".join(done.stdout.splitlines()[-_ERROR_LINES:])
+        raise BuildError(f"building {source.name} {source.version} failed:\n{said}")
