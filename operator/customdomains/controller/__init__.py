@@ -1,0 +1,1 @@
+"""The controller: queue, agenda, reconcile, leadership, and the wiring of kopf."""

@@ -1,0 +1,108 @@
+"""The CustomDomain resource as the controller keeps it: a slim copy of what decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from customdomains.model.names import NameRefusedError, canonical_name
+from customdomains.model.status import StatusMark, mark_of
+from customdomains.model.times import parse_time
+
+GROUP = "customdomains.dev"
+VERSION = "v1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+CHECK_REQUESTED = f"{GROUP}/check-requested-at"
+ISSUE_REQUESTED = f"{GROUP}/issue-requested-at"
+EXTERNAL_ID = f"{GROUP}/external-id"
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_REQUEST_LENGTH = 64
+
+
+class Key(NamedTuple):
+    """Where a CustomDomain lives."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Issuance(StrEnum):
+    """When a certificate is ordered."""
+
+    AUTOMATIC = "Automatic"
+    ON_REQUEST = "OnRequest"
+    OFF = "Off"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomDomain:
+    """What a tenant wants. `domain` is the canonical name, or None with `refusal` saying why."""
+
+    key: Key
+    uid: str
+    resource_version: str
+    generation: int
+    created: datetime
+    domain_name: str
+    domain: str | None
+    refusal: NameRefusedError | None
+    wildcard: bool
+    suspend: bool
+    issuance: Issuance
+    issuer: str | None
+    secret_name: str
+    check_requested: str | None
+    issue_requested: str | None
+    status: StatusMark
+
+
+def parse_domain(body: Mapping[str, Any]) -> CustomDomain:
+    """Parse a CustomDomain that passed the CRD's schema.
+
+    Raises `ValueError` for a word that the schema's enums don't have.
+    """
+    meta = body["metadata"]
+    spec = body.get("spec") or {}
+    typed = str(spec.get("domainName") or "")
+    certificate = spec.get("certificate") or {}
+    annotations = meta.get("annotations") or {}
+    domain, refusal = _canonical(typed)
+    name: str = meta["name"]
+    return CustomDomain(
+        key=Key(meta["namespace"], name),
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        generation=meta.get("generation", 0),
+        created=parse_time(meta.get("creationTimestamp")) or _EPOCH,
+        domain_name=typed,
+        domain=domain,
+        refusal=refusal,
+        wildcard=bool(spec.get("wildcard", False)),
+        suspend=bool(spec.get("suspend", False)),
+        issuance=Issuance(certificate.get("issuance", Issuance.AUTOMATIC)),
+        issuer=certificate.get("issuer"),
+        secret_name=certificate.get("secretName") or f"{name}-tls",
+        check_requested=_request(annotations.get(CHECK_REQUESTED)),
+        issue_requested=_request(annotations.get(ISSUE_REQUESTED)),
+        status=mark_of(body.get("status") or {}),
+    )
+
+
+def _request(value: str | None) -> str | None:
+    """A request's mark is compared, kept and echoed, so its length is bounded."""
+    return value[:_REQUEST_LENGTH] if value else None
+
+
+def _canonical(typed: str) -> tuple[str | None, NameRefusedError | None]:
+    try:
+        return canonical_name(typed), None
+    except NameRefusedError as refusal:
+        return None, refusal.with_traceback(None)

@@ -1,0 +1,152 @@
+"""CustomDomain's status: a projection for people, rendered whole and never read as input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from customdomains.model.reasons import Phase, Reason
+from customdomains.model.times import format_time
+
+
+class RecordState(StrEnum):
+    """How a wanted record stands beside what the DNS shows."""
+
+    PRESENT = "Present"
+    MISSING = "Missing"
+    MISMATCH = "Mismatch"
+    CONFLICT = "Conflict"
+    UNREACHABLE = "Unreachable"
+    UNKNOWN = "Unknown"
+
+
+class Purpose(StrEnum):
+    """What a record is for."""
+
+    OWNERSHIP = "Ownership"
+    DELEGATION = "Delegation"
+    CHALLENGE = "Challenge"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A DNS record that would do; `name` and CNAME targets end in a dot, ready to paste."""
+
+    purpose: Purpose
+    type: str
+    name: str
+    value: str
+    state: RecordState
+    message: str
+    seen: tuple[str, ...] = ()
+
+    def render(self) -> dict[str, Any]:
+        """The JSON form."""
+        rendered: dict[str, Any] = {
+            "purpose": self.purpose,
+            "type": self.type,
+            "name": self.name,
+            "value": self.value,
+            "state": self.state,
+            "message": self.message,
+        }
+        if self.seen:
+            rendered["seen"] = list(self.seen)
+        return rendered
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A `metav1.Condition`; `since` is its lastTransitionTime."""
+
+    type: str
+    value: bool | None
+    reason: Reason
+    message: str
+    since: datetime
+
+    def render(self, generation: int) -> dict[str, Any]:
+        """The JSON form; None as value is `Unknown`."""
+        return {
+            "type": self.type,
+            "status": "Unknown" if self.value is None else str(self.value),
+            "reason": self.reason,
+            "message": self.message,
+            "lastTransitionTime": format_time(self.since),
+            "observedGeneration": generation,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """When the DNS was asked; these change with every check and ride along with other writes."""
+
+    last: datetime | None
+    next: datetime | None
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole status. `meaning` is rendered without what changes with every check."""
+
+    phase: Phase
+    meaning: Mapping[str, Any]
+    checks: Checks
+    reason: Reason
+
+    def render(self) -> dict[str, Any]:
+        """The JSON form, to replace the status with."""
+        rendered = dict(self.meaning)
+        verification = dict(rendered.get("verification", {}))
+        if self.checks.last:
+            verification["lastCheckedAt"] = format_time(self.checks.last)
+            verification["attempts"] = self.checks.attempts
+        if self.checks.next:
+            verification["nextCheckAt"] = format_time(self.checks.next)
+        if verification:
+            rendered["verification"] = verification
+        return rendered
+
+    @property
+    def mark(self) -> StatusMark:
+        """What `mark_of` gives for an object that carries this status."""
+        return StatusMark(_digest(self.meaning), self.phase)
+
+
+_VOLATILE = frozenset({"lastCheckedAt", "nextCheckAt", "attempts"})
+
+
+@dataclass(frozen=True, slots=True)
+class StatusMark:
+    """A status' fingerprint, for telling whether a write would change its meaning.
+
+    `phase` is what the object shows just now: for logs, never for decisions.
+    """
+
+    digest: bytes
+    phase: str
+
+
+def mark_of(status: Mapping[str, Any]) -> StatusMark:
+    """The mark of a status as read from the API server, whoever wrote it."""
+    meaning = dict(status)
+    verification = meaning.get("verification")
+    if isinstance(verification, Mapping):
+        steady = {k: v for k, v in verification.items() if k not in _VOLATILE}
+        if steady:
+            meaning["verification"] = steady
+        else:
+            del meaning["verification"]
+    phase = meaning.get("phase")
+    return StatusMark(_digest(meaning), phase if isinstance(phase, str) else "")
+
+
+def _digest(meaning: Mapping[str, Any]) -> bytes:
+    text = json.dumps(meaning, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
