@@ -1,0 +1,61 @@
+"""What the whole run shares: one control plane, one customer's DNS server, one ACME server.
+
+These fixtures run processes, not coroutines: every async test has an event loop of its own.
+"""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from customdomains.devcluster.binaries import Binaries, find_binaries
+from customdomains.devcluster.controlplane import ControlPlane
+from customdomains.devcluster.rundir import run_directory
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def run_dir() -> Iterator[Path]:
+    """Data, keys and logs of this run's processes."""
+    with run_directory() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    """Programs of the control plane, built first if need be."""
+    return find_binaries()
+
+
+@pytest.fixture(scope="session")
+def control_plane(binaries: Binaries, run_dir: Path) -> Iterator[ControlPlane]:
+    """etcd and kube-apiserver with the project's CRDs."""
+    plane = ControlPlane(binaries, run_dir / "controlplane")
+    try:
+        plane.start()
+        plane.apply_crds(REPOSITORY / "crds")
+        yield plane
+    finally:
+        plane.stop()
+
+
+@pytest.fixture
+def namespace(control_plane: ControlPlane) -> Iterator[str]:
+    """A fresh namespace. Its domains and their claims are deleted afterwards.
+
+    The namespace itself stays: nothing here would finish deleting it.
+    """
+    name = f"test-{secrets.token_hex(4)}"
+    metadata = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    control_plane.request("POST", "/api/v1/namespaces", metadata)
+    yield name
+    api = "/apis/customdomains.dev/v1"
+    kinds = {kind["name"] for kind in control_plane.request("GET", api)["resources"]}
+    if "customdomains" in kinds:
+        control_plane.request("DELETE", f"{api}/namespaces/{name}/customdomains")
+    if "domainclaims" in kinds:
+        for claim in control_plane.request("GET", f"{api}/domainclaims")["items"]:
+            if claim["spec"]["holderRef"]["namespace"] == name:
+                control_plane.request("DELETE", f"{api}/domainclaims/{claim['metadata']['name']}")
