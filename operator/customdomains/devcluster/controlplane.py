@@ -22,6 +22,7 @@ _STOP_SECONDS = 15.0
 _KUBECTL_SECONDS = 60.0
 _PROBE_SECONDS = 5.0
 _REQUEST_SECONDS = 30.0
+_CRD = "customresourcedefinition.apiextensions.k8s.io"
 
 # Nothing schedules pods here and no controller-manager makes default service accounts, so what
 # waits for those is off. The rest are the server's defaults: the operator must work with them.
@@ -165,6 +166,11 @@ class ControlPlane:
         chosen = [argument for file in files for argument in ("-f", str(file))]
         self.run_kubectl("apply", "--server-side", "--force-conflicts", *chosen)
         self.run_kubectl("wait", "--for=condition=Established", "--timeout=30s", *chosen)
+        # Established is not yet served: for a moment lists are answered by 429 (Too Many Requests)
+        # while the kind's watch cache is filled. kubectl repeats until that is over.
+        found = self.run_kubectl("get", *chosen, "-o", "name").split()
+        names = ",".join(name.removeprefix(f"{_CRD}/") for name in found)
+        self.run_kubectl("get", names, "--all-namespaces")
 
     def user_kubeconfig(self, user: str, groups: Sequence[str] = ()) -> Path:
         """A kubeconfig for a user without any rights of its own, known by a client certificate.
