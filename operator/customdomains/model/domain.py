@@ -39,7 +39,7 @@ class Issuance(StrEnum):
 
     AUTOMATIC = "Automatic"
     ON_REQUEST = "OnRequest"
-    OFF = "Off"
+    NEVER = "Never"
 
 
 @dataclass(frozen=True, slots=True)

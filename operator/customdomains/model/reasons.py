@@ -37,7 +37,7 @@ class Reason(StrEnum):
     ISSUED = "Issued"
     AWAITING_VERIFICATION = "AwaitingVerification"
     AWAITING_ISSUE_REQUEST = "AwaitingIssueRequest"
-    ISSUANCE_OFF = "IssuanceOff"
+    NOT_WANTED = "NotWanted"
     ORDER_DUE = "OrderDue"
     ORDER_UNDER_WAY = "OrderUnderWay"
     AWAITING_CHALLENGE_RECORD = "AwaitingChallengeRecord"

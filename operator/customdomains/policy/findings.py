@@ -1,0 +1,200 @@
+"""What the evidence means for a claim: whether it proves ownership, and if not, why not."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from customdomains.model.certificate import Method
+from customdomains.model.claim import Claim
+from customdomains.model.evidence import Evidence, Outcome, ServerAnswer
+from customdomains.model.names import challenge_name
+from customdomains.model.reasons import Reason
+from customdomains.model.status import RecordState
+
+SEEN_LIMIT = 4
+SEEN_LENGTH = 200
+
+_IN_WORDS = {
+    Outcome.NO_SUCH_NAME: "no such name",
+    Outcome.SERVER_FAILURE: "SERVFAIL",
+    Outcome.REFUSED: "refused",
+    Outcome.TIMED_OUT: "no answer in time",
+    Outcome.UNREACHABLE: "not reachable",
+    Outcome.MALFORMED: "an answer that can't be read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one wanted record stands."""
+
+    state: RecordState
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found. `proof` is None unless ownership is proved."""
+
+    proof: Method | None
+    reason: Reason
+    message: str
+    ownership: Verdict
+    delegation: Verdict
+    seen: tuple[str, ...]
+
+
+def conclusive(finding: Finding) -> bool:
+    """Whether the finding says something about the record ("could not ask" does not)."""
+    return finding.reason is not Reason.LOOKUP_FAILED
+
+
+def delegation_target(claim: Claim, zone: str) -> str:
+    """What the tenant's CNAME has to point to (no trailing dot)."""
+    return f"{claim.id}.{zone}"
+
+
+def judge(evidence: Evidence, claim: Claim, zone: str) -> Finding:
+    """Hold `evidence` about the challenge name against what `claim` wants there."""
+    seen = describe(evidence.answers)
+    name = f"{challenge_name(claim.domain)}."
+    target = delegation_target(claim, zone)
+    if not evidence.conclusive:
+        return _unreachable(name, seen)
+    if any(target in answer.cnames for answer in evidence.conclusive):
+        return _delegated(name, seen)
+    if holds_any(evidence.texts, claim.texts):
+        return _tokened(name, seen)
+    if evidence.cnames:
+        return _misdirected(name, target, claim, sorted(evidence.cnames), seen)
+    if evidence.texts:
+        return _mismatched(name, claim, evidence.texts, seen)
+    return _missing(name, seen)
+
+
+def holds_any(found: Iterable[str], wanted: Iterable[str]) -> bool:
+    """Whether a wanted value is among the found ones, compared in constant time."""
+    values = [value.encode() for value in found]
+    hits = [hmac.compare_digest(want.encode(), value) for want in wanted for value in values]
+    return any(hits)
+
+
+def challenges_present(evidence: Evidence, digests: Iterable[str]) -> bool:
+    """Whether every challenge value is among the TXT values seen."""
+    return all(digest in evidence.texts for digest in digests)
+
+
+def describe(answers: Iterable[ServerAnswer]) -> tuple[str, ...]:
+    """Each answer as one bounded line: who said what."""
+    return tuple(f"{a.server}: {_content(a)}"[:SEEN_LENGTH] for a in answers)[:SEEN_LIMIT]
+
+
+def _content(answer: ServerAnswer) -> str:
+    parts = [f"CNAME {answer.cnames[0]}."] if answer.cnames else []
+    parts += [f'TXT "{text}"' for text in answer.texts]
+    if answer.outcome is not Outcome.ANSWERED:
+        parts.append(_IN_WORDS[answer.outcome])
+    return ", ".join(parts) or "no TXT record"
+
+
+def _delegated(name: str, seen: tuple[str, ...]) -> Finding:
+    return Finding(
+        proof=Method.DELEGATED,
+        reason=Reason.PROVED,
+        message=f"the CNAME at {name} points to this domain's own name in the delegation zone",
+        ownership=Verdict(RecordState.MISSING, "not needed: the CNAME is there"),
+        delegation=Verdict(RecordState.PRESENT, "found as wanted"),
+        seen=seen,
+    )
+
+
+def _tokened(name: str, seen: tuple[str, ...]) -> Finding:
+    return Finding(
+        proof=Method.MANUAL,
+        reason=Reason.PROVED,
+        message=f"the TXT record at {name} has the value that was asked for",
+        ownership=Verdict(RecordState.PRESENT, "found as wanted"),
+        delegation=Verdict(RecordState.MISSING, "not needed: the TXT record is there"),
+        seen=seen,
+    )
+
+
+def _unreachable(name: str, seen: tuple[str, ...]) -> Finding:
+    message = (
+        f"{name} could not be looked up: {'; '.join(seen) or 'no server was asked'}. "
+        "That says nothing about the record; it is tried again. If it stays so, check the "
+        "name servers of the domain."
+    )
+    verdict = Verdict(RecordState.UNREACHABLE, message)
+    return Finding(None, Reason.LOOKUP_FAILED, message, verdict, verdict, seen)
+
+
+def _missing(name: str, seen: tuple[str, ...]) -> Finding:
+    return Finding(
+        proof=None,
+        reason=Reason.RECORD_MISSING,
+        message=f"there is no record at {name} yet; create one of the records listed",
+        ownership=Verdict(RecordState.MISSING, f"create a TXT record at {name} with this value"),
+        delegation=Verdict(RecordState.MISSING, f"or create a CNAME at {name} with this target"),
+        seen=seen,
+    )
+
+
+def _mismatched(name: str, claim: Claim, texts: frozenset[str], seen: tuple[str, ...]) -> Finding:
+    shown = ", ".join(f'"{text[:80]}"' for text in sorted(texts)[:3])
+    if holds_any((_bared(text) for text in texts), claim.texts):
+        message = (
+            f"the TXT record at {name} has quotes or spaces around the value, or another case; "
+            "enter the value exactly as listed, without quotes"
+        )
+    else:
+        message = (
+            f"the TXT record at {name} has another value: {shown}; "
+            "add a TXT record with the value listed"
+        )
+    return Finding(
+        proof=None,
+        reason=Reason.RECORD_MISMATCH,
+        message=message,
+        ownership=Verdict(RecordState.MISMATCH, message),
+        delegation=Verdict(
+            RecordState.CONFLICT,
+            f"a CNAME can't stand beside the TXT record at {name}; remove that first",
+        ),
+        seen=seen,
+    )
+
+
+def _bared(text: str) -> str:
+    return text.strip().strip("\"'").strip().lower()
+
+
+def _misdirected(
+    name: str, target: str, claim: Claim, targets: list[str], seen: tuple[str, ...]
+) -> Finding:
+    found = targets[0]
+    if found.startswith(f"{target}."):
+        message = (
+            f"the CNAME at {name} points to {found}.: the DNS panel has appended a zone to the "
+            f"target; enter the target with a dot at its end: {target}."
+        )
+    elif found == f"{target.split('.', 1)[0]}.{claim.domain}":
+        message = (
+            f"the CNAME at {name} points to {found}., inside the domain itself; "
+            f"enter the whole target: {target}."
+        )
+    else:
+        message = f"the CNAME at {name} points to {found}.; change its target to {target}."
+    return Finding(
+        proof=None,
+        reason=Reason.RECORD_CONFLICT,
+        message=message,
+        ownership=Verdict(
+            RecordState.CONFLICT,
+            f"a TXT record can't stand beside the CNAME at {name}; change that, or remove it",
+        ),
+        delegation=Verdict(RecordState.MISMATCH, message),
+        seen=seen,
+    )

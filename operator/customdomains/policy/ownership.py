@@ -1,0 +1,69 @@
+"""Who holds a claim, and what a check changes in the proof it carries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from customdomains.model.claim import Claim, Holder, Verification
+from customdomains.model.domain import CustomDomain
+from customdomains.policy.findings import Finding, conclusive
+from customdomains.policy.schedule import CLAIM_PATIENCE
+from customdomains.policy.world import Rules
+
+
+def holder_of(domain: CustomDomain, namespace_uid: str) -> Holder:
+    """`domain` as a claim names its holder."""
+    return Holder(key=domain.key, namespace_uid=namespace_uid, uid=domain.uid)
+
+
+def may_hold(claim: Claim, holder: Holder) -> bool:
+    """Whether `holder` holds the claim or may adopt it.
+
+    The same name in the same namespace (by its uid) is the same tenant who deleted and created
+    again, or the second half of a registration over HTTP.
+    """
+    return replace(claim.holder, uid=holder.uid) == holder
+
+
+def abandoned(claim: Claim, now: datetime) -> bool:
+    """Whether the claim of a holder that is not there may be given up already."""
+    return claim.holder.uid is not None or now - claim.created >= CLAIM_PATIENCE
+
+
+def apply_finding(claim: Claim, finding: Finding, now: datetime) -> Claim:
+    """The claim after a check.
+
+    "Could not ask" changes nothing. A proof that is gone keeps its place and gets the time since
+    when; one that is back starts where it was, or anew after the grace period.
+    """
+    known = claim.verification
+    if finding.proof is not None:
+        if known is None:
+            proved = Verification(finding.proof, now, finding.seen)
+        elif known.method is finding.proof and known.gone_since is None:
+            return claim
+        else:
+            proved = replace(known, method=finding.proof, seen=finding.seen, gone_since=None)
+        return replace(claim, verification=proved)
+    if known is None or known.gone_since or not conclusive(finding):
+        return claim
+    return replace(claim, verification=replace(known, gone_since=now))
+
+
+def proof_expired_at(claim: Claim, rules: Rules) -> datetime | None:
+    """When a proof that is gone stops to count; None while it is there."""
+    known = claim.verification
+    if known is None or known.gone_since is None:
+        return None
+    return known.gone_since + rules.grace_period
+
+
+def proof_current(claim: Claim) -> bool:
+    """Whether ownership is proved and the record was there at the last look."""
+    return claim.verification is not None and claim.verification.gone_since is None
+
+
+def age(claim: Claim, now: datetime) -> timedelta:
+    """How long the claim exists."""
+    return max(now - claim.created, timedelta(0))

@@ -1,0 +1,144 @@
+"""The status: what a claim and the last check mean, in the words that people read.
+
+Everything here is a function of the claim, the resource's own spec and the last check, so a lost
+or forged status is rebuilt the same to the letter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from customdomains.model.claim import Claim
+from customdomains.model.domain import CustomDomain
+from customdomains.model.names import NameRefusedError
+from customdomains.model.reasons import Phase, Reason
+from customdomains.model.status import Checks, Condition, Status
+from customdomains.model.times import format_optional, format_time
+from customdomains.policy import ownership
+from customdomains.policy.conditions import (
+    certificate_issued,
+    claimed,
+    phase_of,
+    summarise,
+    verification_expired,
+    verified,
+)
+from customdomains.policy.findings import Finding
+from customdomains.policy.records import wanted_records
+from customdomains.policy.world import Memory, Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a projection is made from."""
+
+    domain: CustomDomain
+    claim: Claim
+    finding: Finding | None
+    rules: Rules
+    now: datetime
+
+
+def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status:
+    """The status of a domain that holds its claim."""
+    domain, claim = scene.domain, scene.claim
+    ends = ownership.proof_expired_at(claim, scene.rules)
+    expired = ends is not None and scene.now >= ends
+    proof = verified(claim, scene.finding, scene.rules)
+    if ends is not None and expired:
+        proof = verification_expired(ends, scene.finding)
+    phase = phase_of(claim, scene.now, proof_expired=expired)
+    parts = (claimed(claim), proof, certificate_issued(domain, claim, scene.rules, scene.now))
+    summary = summarise(domain, claim, phase, parts)
+    check = memory.check
+    meaning: dict[str, Any] = {
+        "observedGeneration": domain.generation,
+        "id": claim.id,
+        "verificationToken": claim.token,
+        "domain": claim.domain,
+        "phase": phase,
+        "records": [
+            record.render()
+            for record in wanted_records(claim, scene.finding, check, scene.rules.zone)
+        ],
+        "conditions": _render((*summary[:1], *parts, *summary[1:]), domain.generation),
+    }
+    if check is not None and check.request is not None:
+        meaning["lastHandledCheckRequest"] = check.request
+    if claim.verification is not None:
+        meaning["verification"] = _verification(claim)
+    certificate = _certificate(claim)
+    if certificate:
+        meaning["certificate"] = certificate
+    checks = Checks(check.at if check else None, next_check, memory.attempts)
+    return Status(phase=phase, meaning=meaning, checks=checks, reason=summary[0].reason)
+
+
+def project_refused(domain: CustomDomain, refusal: NameRefusedError) -> Status:
+    """The status of a domain whose name can't be registered."""
+    return _unclaimed(domain, refusal.reason, refusal.message)
+
+
+def project_taken(domain: CustomDomain) -> Status:
+    """The status of a domain that somebody else holds; it does not say who."""
+    message = (
+        f"{domain.domain} is registered already, by another CustomDomain; it can be registered "
+        "here once that is deleted"
+    )
+    return _unclaimed(domain, Reason.HELD_BY_ANOTHER, message)
+
+
+def _unclaimed(domain: CustomDomain, reason: Reason, message: str) -> Status:
+    conditions = tuple(
+        Condition(kind, value, reason, message, domain.created)
+        for kind, value in (("Ready", False), ("Claimed", False), ("Stalled", True))
+    )
+    meaning: dict[str, Any] = {
+        "observedGeneration": domain.generation,
+        "phase": Phase.FAILED,
+        "conditions": _render(conditions, domain.generation),
+    }
+    if domain.domain:
+        meaning["domain"] = domain.domain
+    return Status(Phase.FAILED, meaning, Checks(None, None, 0), reason)
+
+
+def _render(conditions: tuple[Condition, ...], generation: int) -> list[dict[str, Any]]:
+    return [condition.render(generation) for condition in conditions]
+
+
+def _verification(claim: Claim) -> dict[str, Any]:
+    known = claim.verification
+    if known is None:
+        return {}
+    rendered: dict[str, Any] = {
+        "method": known.method,
+        "verifiedAt": format_time(known.verified_at),
+    }
+    if known.gone_since:
+        rendered["goneSince"] = format_time(known.gone_since)
+    return rendered
+
+
+def _certificate(claim: Claim) -> dict[str, Any]:
+    rendered: dict[str, Any] = {}
+    have, order = claim.certificate, claim.order
+    if have is not None:
+        rendered |= {
+            "secretName": have.secret_name,
+            "issuer": have.issuer,
+            "serialNumber": have.facts.serial_number,
+            "issuedAt": format_time(have.issued_at),
+            "notBefore": format_time(have.facts.not_before),
+            "notAfter": format_time(have.facts.not_after),
+            "renewalTime": format_time(have.renewal_time),
+        }
+    if order is not None:
+        placed: dict[str, Any] = {"url": order.url, "placedAt": format_time(order.placed_at)}
+        expires = format_optional(order.expires)
+        if expires:
+            placed["expires"] = expires
+        rendered["order"] = placed
+    return rendered

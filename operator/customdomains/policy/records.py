@@ -1,0 +1,85 @@
+"""The records part of the status: wanted and seen, side by side."""
+
+from __future__ import annotations
+
+from customdomains.model.certificate import Method
+from customdomains.model.claim import Claim
+from customdomains.model.names import challenge_name
+from customdomains.model.status import Purpose, Record, RecordState
+from customdomains.policy.findings import Finding, Verdict, conclusive, delegation_target
+from customdomains.policy.world import Check
+
+_NOT_ASKED = Verdict(RecordState.UNKNOWN, "not looked up yet")
+_FOUND = Verdict(RecordState.PRESENT, "found as wanted")
+
+
+def wanted_records(
+    claim: Claim, finding: Finding | None, check: Check | None, zone: str
+) -> tuple[Record, ...]:
+    """Every record that would do; once one of them has, that one, and what an order asks for."""
+    proved = claim.verification
+    if proved is None:
+        return (*_either(claim, finding, zone), *_challenges(claim, check))
+    verdict, seen = _FOUND, proved.seen
+    if (
+        finding is not None
+        and finding.proof is None
+        and (proved.gone_since or not conclusive(finding))
+    ):
+        delegated = proved.method is Method.DELEGATED
+        verdict = finding.delegation if delegated else finding.ownership
+        seen = finding.seen
+    if proved.method is Method.DELEGATED:
+        return (_delegation(claim, zone, verdict, seen),)
+    return (_ownership(claim, verdict, seen), *_challenges(claim, check))
+
+
+def _either(claim: Claim, finding: Finding | None, zone: str) -> tuple[Record, ...]:
+    if finding is None:
+        return (_ownership(claim, _NOT_ASKED, ()), _delegation(claim, zone, _NOT_ASKED, ()))
+    return (
+        _ownership(claim, finding.ownership, finding.seen),
+        _delegation(claim, zone, finding.delegation, ()),
+    )
+
+
+def _ownership(claim: Claim, verdict: Verdict, seen: tuple[str, ...]) -> Record:
+    return _record(claim, Purpose.OWNERSHIP, "TXT", claim.token, verdict, seen)
+
+
+def _delegation(claim: Claim, zone: str, verdict: Verdict, seen: tuple[str, ...]) -> Record:
+    target = f"{delegation_target(claim, zone)}."
+    return _record(claim, Purpose.DELEGATION, "CNAME", target, verdict, seen)
+
+
+def _challenges(claim: Claim, check: Check | None) -> tuple[Record, ...]:
+    order = claim.order
+    if order is None or order.method is not Method.MANUAL:
+        return ()
+    texts = check.evidence.texts if check else frozenset()
+    return tuple(
+        _record(claim, Purpose.CHALLENGE, "TXT", digest, _challenge(digest in texts), ())
+        for digest in order.digests
+    )
+
+
+def _challenge(present: bool) -> Verdict:
+    if present:
+        return _FOUND
+    return Verdict(
+        RecordState.MISSING,
+        "create this TXT record too: the certificate authority looks for it. "
+        "It may replace the ownership value, and can go once the certificate is there",
+    )
+
+
+def _record(
+    claim: Claim,
+    purpose: Purpose,
+    kind: str,
+    value: str,
+    verdict: Verdict,
+    seen: tuple[str, ...],
+) -> Record:
+    name = f"{challenge_name(claim.domain)}."
+    return Record(purpose, kind, name, value, verdict.state, verdict.message, seen)

@@ -1,0 +1,154 @@
+"""What a decision is made from, and what it can say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
+from customdomains.model.claim import Claim
+from customdomains.model.domain import CustomDomain, Key
+from customdomains.model.evidence import Evidence
+from customdomains.model.status import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that policy depends on.
+
+    `zone` is the delegation zone (canonical); `issuers` are names, the first is the default;
+    `recheck_interval` is how often a proof is looked at again, `grace_period` how long a proof may
+    be gone before the domain fails.
+    """
+
+    zone: str
+    issuers: tuple[str, ...]
+    recheck_interval: timedelta = timedelta(hours=24)
+    grace_period: timedelta = timedelta(hours=72)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A finished DNS check; `request` is the check request it answers, if any."""
+
+    at: datetime
+    evidence: Evidence
+    request: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDns:
+    """Job: look the challenge name up."""
+
+    name: str
+    request: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Job: place a new order. `request` is the issue request it answers, if any."""
+
+    claim: Claim
+    issuer: str
+    names: tuple[str, ...]
+    method: Method
+    secret_name: str
+    request: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteOrder:
+    """Job: take the claim's order to its certificate and store that."""
+
+    claim: Claim
+    secret_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropNextKey:
+    """Job: the certificate is recorded, so the Secret its key waited in can go."""
+
+    claim: Claim
+    secret_name: str
+
+
+Job = CheckDns | PlaceOrder | CompleteOrder | DropNextKey
+
+
+@dataclass(frozen=True, slots=True)
+class OrderResult:
+    """How a PlaceOrder or CompleteOrder ended, for the next decision to take in."""
+
+    job: PlaceOrder | CompleteOrder
+    outcome: PlacedOrder | IssuedCertificate | OrderError
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What this process knows of a domain beyond what is stored; losing it costs a check."""
+
+    check: Check | None = None
+    attempts: int = 0
+    checking: bool = False
+    ordering_since: datetime | None = None
+    result: OrderResult | None = None
+    next_key_to_drop: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """All that is known of one CustomDomain (or of the place where one was)."""
+
+    key: Key
+    domain: CustomDomain | None
+    claim: Claim | None
+    namespace_uid: str
+    memory: Memory
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class MintClaim:
+    """Create the claim, with a new identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceClaim:
+    """Write the claim, on the resourceVersion it was decided on."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseClaim:
+    """Delete the claim, if a live read shows its holder gone."""
+
+    claim: Claim
+
+
+ClaimWrite = MintClaim | ReplaceClaim | ReleaseClaim
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A transition worth an Event; `warning` picks its type."""
+
+    reason: str
+    note: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do now.
+
+    Where `claim` is set it is written first and everything is decided again on the result, so
+    then nothing else is. `status` None leaves the status as it is.
+    """
+
+    claim: ClaimWrite | None = None
+    status: Status | None = None
+    jobs: tuple[Job, ...] = ()
+    due: datetime | None = None
+    announcements: tuple[Announcement, ...] = ()
