@@ -1,0 +1,140 @@
+"""The authorizations of an order and their dns-01 challenges (RFC 8555 sections 7.5 and 8)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from acme import messages
+from customdomains.acme import wire
+from customdomains.acme.account import Account
+from customdomains.acme.errors import ProblemError, challenge_error
+from customdomains.acme.pace import Pace
+from customdomains.model.certificate import OrderError
+from customdomains.model.reasons import Reason
+
+T = TypeVar("T")
+
+_ANSWERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A challenge that waits for our answer, for `name`, in the authorization at `url`."""
+
+    name: str
+    url: str
+    challenge: messages.ChallengeBody
+
+
+async def fetch_authorizations(
+    account: Account, order: messages.Order
+) -> tuple[messages.Authorization, ...]:
+    """All authorizations of `order`, fetched at the same time, in its order."""
+    answers = await _together([account.read(url) for url in order.authorizations])
+    return tuple(wire.read_authorization(answer) for answer in answers)
+
+
+def pending_challenge(
+    authorization: messages.Authorization, names: tuple[str, ...]
+) -> messages.ChallengeBody | None:
+    """The dns-01 challenge of an authorization for one of `names`, None where it is valid.
+
+    Raises OrderError, order lost, where the authorization is for another name, can't become
+    valid any more, or offers no dns-01.
+    """
+    name = authorization.identifier.value
+    if name.lower() not in {each.removeprefix("*.") for each in names}:
+        raise OrderError(
+            Reason.ORDER_FOREIGN, "The order asks to authorize another name", order_lost=True
+        )
+    if authorization.status == messages.STATUS_VALID:
+        return None
+    challenge = wire.dns01(authorization)
+    if challenge is not None and authorization.status == messages.STATUS_INVALID:
+        raise _failed(name, challenge, order_lost=True)
+    if authorization.status != messages.STATUS_PENDING:
+        raise OrderError(
+            Reason.ORDER_INVALID,
+            f"The CA's authorization for {name} is {authorization.status.name}",
+            order_lost=True,
+        )
+    if challenge is None:
+        raise OrderError(
+            Reason.CA_REFUSED, f"The CA offers no dns-01 challenge for {name}", order_lost=True
+        )
+    return challenge
+
+
+async def authorize(
+    account: Account,
+    pace: Pace,
+    names: tuple[str, ...],
+    authorizations: Sequence[tuple[str, messages.Authorization]],
+) -> bool:
+    """Answer the challenges that wait for it, once each; whether all that is now valid.
+
+    `authorizations` come with their URLs. Where it is not all valid, the CA is looking.
+
+    Raises OrderError(CHALLENGE_FAILED) where the CA has looked in vain: with the order lost,
+    or, where it would look again if asked (section 8.2), without, after asking a few times.
+    """
+    waiting, under_way = [], False
+    for url, authorization in authorizations:
+        challenge = pending_challenge(authorization, names)
+        if challenge is not None and challenge.status == messages.STATUS_PENDING:
+            waiting.append(_Waiting(authorization.identifier.value, url, challenge))
+        elif challenge is not None and challenge.status != messages.STATUS_VALID:
+            under_way = True
+    for number in range(_ANSWERS):
+        if number > 0:
+            await pace.pause()
+        answers = await _together([_answer(account, pace, each) for each in waiting])
+        stuck = []
+        for each, answer in zip(waiting, answers, strict=True):
+            if answer.status == messages.STATUS_PENDING and answer.error is not None:
+                # The CA has looked and will not look again by itself.
+                stuck.append(_Waiting(each.name, each.url, answer))
+            elif answer.status != messages.STATUS_VALID:
+                under_way = True
+        waiting = stuck
+        if not waiting:
+            return not under_way
+    raise _failed(waiting[0].name, waiting[0].challenge, order_lost=False)
+
+
+async def _answer(account: Account, pace: Pace, waiting: _Waiting) -> messages.ChallengeBody:
+    """Tell the CA that the record is in place (section 7.5.1); the challenge after that."""
+    try:
+        answer = await account.post(waiting.challenge.uri, b"{}")
+    except ProblemError as problem:
+        # An answer that was sent again after a broken connection comes too late if the first
+        # was heard; then the authorization has moved on.
+        authorization = wire.read_authorization(await account.read(waiting.url))
+        challenge = wire.dns01(authorization)
+        if challenge is None or challenge.status == messages.STATUS_PENDING:
+            raise problem from None
+    else:
+        pace.heed(answer)
+        challenge = wire.read_challenge(answer)
+    if challenge.status == messages.STATUS_INVALID:
+        raise _failed(waiting.name, challenge, order_lost=True)
+    return challenge
+
+
+def _failed(name: str, challenge: messages.ChallengeBody, *, order_lost: bool) -> OrderError:
+    token = challenge.chall.encode("token")
+    return challenge_error(name, challenge.error, secret=token, order_lost=order_lost)
+
+
+async def _together(calls: Sequence[Awaitable[T]]) -> list[T]:
+    """What all `calls` return; raises the first failure once all have ended."""
+    if len(calls) == 1:
+        return [await calls[0]]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
