@@ -11,9 +11,12 @@ import pytest
 
 from customdomains.devcluster.binaries import Binaries, find_binaries
 from customdomains.devcluster.controlplane import ControlPlane
-from customdomains.devcluster.rundir import run_directory
+from customdomains.devcluster.pebble import Pebble
+from customdomains.devcluster.rundir import free_port, run_directory
+from customdomains.devcluster.tenantdns.handle import TenantDns
 
 REPOSITORY = Path(__file__).parents[1]
+DELEGATION_ZONE = "delegated.example.net"
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +62,34 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
         for claim in control_plane.request("GET", f"{api}/domainclaims")["items"]:
             if claim["spec"]["holderRef"]["namespace"] == name:
                 control_plane.request("DELETE", f"{api}/domainclaims/{claim['metadata']['name']}")
+
+
+@pytest.fixture(scope="session")
+def responder_address() -> str:
+    """Where this run's delegation zone (`DELEGATION_ZONE`) is asked for; a test may listen there.
+
+    host:port on the loopback interface, for UDP and TCP.
+    """
+    return f"127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(scope="session")
+def tenant_dns(run_dir: Path, responder_address: str) -> Iterator[TenantDns]:
+    """The customer's DNS server; it asks `responder_address` for the delegation zone."""
+    server = TenantDns(run_dir / "tenantdns", forward={DELEGATION_ZONE: responder_address})
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def pebble(binaries: Binaries, run_dir: Path, tenant_dns: TenantDns) -> Iterator[Pebble]:
+    """An ACME server that validates by `tenant_dns` and rejects 5 % of the nonces."""
+    server = Pebble(binaries.pebble, run_dir / "pebble", resolver=tenant_dns.address)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _BACKDATED = datetime.timedelta(minutes=5)
-_VALID = datetime.timedelta(days=30)
+_VALID = datetime.timedelta(days=365)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,113 @@
+"""Pebble: the ACME server of the demo and the tests, strict and forgetful on purpose."""
+
+import json
+import ssl
+import urllib.request
+from pathlib import Path
+
+from customdomains.devcluster import certificates
+from customdomains.devcluster.processes import Process
+from customdomains.devcluster.rundir import free_port
+
+_START_SECONDS = 20.0
+_REQUEST_SECONDS = 10.0
+
+
+class Pebble:
+    """A Pebble that asks `resolver` (host:port) for challenge records.
+
+    `directory_url` is its ACME directory and `ca_file` what its HTTPS is verified with (not what
+    it issues from: those are new at every start, see `roots`). A restart forgets accounts, orders
+    and certificates, and keeps its address.
+    """
+
+    def __init__(
+        self,
+        program: Path,
+        directory: Path,
+        *,
+        resolver: str,
+        nonce_reject_percent: int = 5,
+        authz_reuse_percent: int = 0,
+        retry_after_seconds: int = 1,
+    ) -> None:
+        """`retry_after_seconds` is what it asks clients to wait between polls; 0 asks nothing."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._program = program
+        self._resolver = resolver
+        self._environment = {
+            "PEBBLE_VA_NOSLEEP": "1",
+            "PEBBLE_WFE_NONCEREJECT": str(nonce_reject_percent),
+            "PEBBLE_AUTHZREUSE": str(authz_reuse_percent),
+        }
+        self._process: Process | None = None
+        self._acme = f"127.0.0.1:{free_port()}"
+        self._management = f"127.0.0.1:{free_port()}"
+        self.directory_url = f"https://{self._acme}/dir"
+        self.ca_file = directory / "listener-ca.crt"
+        self._write_files(retry_after_seconds)
+        self._context = ssl.create_default_context(cafile=str(self.ca_file))
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises ProcessError."""
+        self._process = Process(
+            "pebble",
+            [
+                self._program,
+                "-strict",
+                "-config",
+                self._directory / "pebble.json",
+                "-dnsserver",
+                self._resolver,
+            ],
+            log=self._directory / "pebble.log",
+            environment=self._environment,
+        )
+        self._process.wait_until(self._answers, _START_SECONDS)
+
+    def stop(self) -> None:
+        """Stop it. Stopping what is stopped is no error."""
+        if self._process:
+            self._process.stop()
+            self._process = None
+
+    def roots(self) -> bytes:
+        """The root (PEM) of the chains it issues at present."""
+        return self._get(f"https://{self._management}/roots/0")
+
+    def _get(self, url: str) -> bytes:
+        with urllib.request.urlopen(  # noqa: S310 - an https address of our own
+            url, timeout=_REQUEST_SECONDS, context=self._context
+        ) as answer:
+            content: bytes = answer.read()
+            return content
+
+    def _answers(self) -> bool:
+        try:
+            self._get(self.directory_url)
+            self.roots()
+        except OSError:
+            return False
+        return True
+
+    def _write_files(self, retry_after: int) -> None:
+        authority = certificates.authority("pebble listener")
+        self.ca_file.write_bytes(authority.certificate_pem)
+        certificate, key = certificates.server(authority).write(self._directory, "listener")
+        config = {
+            "listenAddress": self._acme,
+            "managementListenAddress": self._management,
+            "certificate": str(certificate),
+            "privateKey": str(key),
+            # Where the challenges that are not DNS would be asked; nobody listens there.
+            "httpPort": 1,
+            "tlsPort": 1,
+            "keyAlgorithm": "ecdsa",
+            "retryAfter": {"authz": retry_after, "order": retry_after},
+            "profiles": {
+                "default": {"description": "90 days", "validityPeriod": 90 * 86_400},
+                "shortlived": {"description": "6 days", "validityPeriod": 6 * 86_400},
+            },
+        }
+        (self._directory / "pebble.json").write_text(json.dumps({"pebble": config}, indent=2))
