@@ -1,0 +1,11 @@
+"""The kinds of objects that the operator deals with."""
+
+from __future__ import annotations
+
+from customdomains.cluster.resource import Resource
+from customdomains.model.domain import GROUP, VERSION
+
+CUSTOM_DOMAINS = Resource(GROUP, VERSION, "customdomains", namespaced=True)
+DOMAIN_CLAIMS = Resource(GROUP, VERSION, "domainclaims", namespaced=False)
+NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
+SECRETS = Resource("", "v1", "secrets", namespaced=True)
