@@ -7,7 +7,6 @@ have exactly this shape goes the long way. A property test holds the two equal.
 
 from __future__ import annotations
 
-import io
 import logging
 import struct
 from collections.abc import Callable
@@ -73,11 +72,9 @@ class Responder:
         self._zone = zone
         self._source = source
         self._serial = serial
-        self._origin = zone.origin_name.canonicalize().to_wire()
+        self._origin = zone.origin_name.to_digestable()
         self._answer_head = _OWNER_IS_QNAME + struct.pack("!HHI", _TXT, 1, zone.ttl)
-        buffer = io.BytesIO()
-        zone.soa(0)[0].to_wire(buffer)
-        soa = buffer.getvalue()
+        soa = zone.soa(0)[0].to_generic().data
         # Behind the serial stand the four timers.
         self._soa_head = (
             struct.pack("!HHHIH", 0xC000 | _ORIGIN_AT, dns.rdatatype.SOA, 1, zone.ttl, len(soa))
