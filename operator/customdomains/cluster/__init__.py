@@ -22,7 +22,10 @@ from customdomains.cluster.errors import (
     TooManyRequests,
     Unavailable,
 )
+from customdomains.cluster.events import EventSink, ObjectReference
+from customdomains.cluster.lease import LeaseRecord, create_lease, get_lease, replace_lease
 from customdomains.cluster.resource import Resource
+from customdomains.cluster.watch import WatchCache
 
 __all__ = [
     "AlreadyExists",
@@ -32,12 +35,19 @@ __all__ = [
     "Connection",
     "ConnectionConfigError",
     "Endpoint",
+    "EventSink",
     "Forbidden",
     "Gone",
     "Invalid",
+    "LeaseRecord",
     "NotFound",
+    "ObjectReference",
     "Resource",
     "TooManyRequests",
     "Unavailable",
+    "WatchCache",
+    "create_lease",
+    "get_lease",
     "load_connection",
+    "replace_lease",
 ]

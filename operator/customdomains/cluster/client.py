@@ -7,7 +7,7 @@ own, and every certificate costs several requests.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, Self
 from urllib.parse import urlencode
 
@@ -108,7 +108,7 @@ class ApiClient:
         field_selector: str | None = None,
         metadata_only: bool = False,
         timeout: float = TIMEOUT,
-    ) -> AsyncIterator[Json]:
+    ) -> AsyncGenerator[Json, None]:
         """All objects, of all namespaces where none is given; `timeout` is that of one page.
 
         What lists leave out, kind and apiVersion, is missing from the items. Gone means that the
@@ -130,7 +130,7 @@ class ApiClient:
         query: Query | None = None,
         metadata_only: bool = False,
         timeout: float = TIMEOUT,
-    ) -> AsyncIterator[Json]:
+    ) -> AsyncGenerator[Json, None]:
         """The list objects that `list` takes its items from: one consistent state, page by page.
 
         `metadata.resourceVersion`, the same in each, is that state's: a watch goes on from there.
@@ -157,7 +157,7 @@ class ApiClient:
         query: Query,
         metadata_only: bool,
         silence: float,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The raw watch stream: one JSON event a line, in chunks that know nothing of lines.
 
         Unavailable when nothing comes for `silence` seconds.

@@ -58,6 +58,10 @@ class Unavailable(ApiError):  # noqa: N818
     """No answer, or a 5xx. A write may have been executed or not: read before deciding again."""
 
 
+class Silence(Unavailable):
+    """A stream on which nothing came for so long that its connection may be dead."""
+
+
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     403: Forbidden,
     404: NotFound,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Self
 
 import aiohttp
@@ -13,6 +13,7 @@ from yarl import URL
 from customdomains.cluster.config import Connection
 from customdomains.cluster.errors import (
     ApiError,
+    Silence,
     TooManyRequests,
     Unavailable,
     error_from_answer,
@@ -129,8 +130,9 @@ class Transport:
 
     async def stream(
         self, path: str, *, counted_as: tuple[str, str], headers: Mapping[str, str], silence: float
-    ) -> AsyncIterator[bytes]:
-        """A GET whose body is yielded as it comes in, in chunks of any size.
+    ) -> AsyncGenerator[bytes, None]:
+        """A GET whose body is yielded as it comes in: an empty chunk once the server has begun
+        to answer, then chunks of any size.
 
         Raises ApiError; Unavailable also when nothing at all comes for `silence` seconds.
         """
@@ -150,21 +152,23 @@ class Transport:
                     timeout=timeout,
                 ) as response:
                     code = response.status
+                    self._on_request(*counted_as, code)
                     if code < 400:
+                        yield b""
                         async for chunk in response.content.iter_any():
                             yield chunk
                         return
                     error = error_from_answer(
                         code, await response.read(), response.headers.get("Retry-After")
                     )
-            except TimeoutError as cause:
-                raise Unavailable(
-                    0, "Silence", f"nothing came for {silence:.0f} s from {path}"
-                ) from cause
-            except aiohttp.ClientError as cause:
+            except (TimeoutError, aiohttp.ClientError) as cause:
+                if code == 0:
+                    self._on_request(*counted_as, code)
+                if isinstance(cause, aiohttp.SocketTimeoutError):
+                    raise Silence(
+                        0, "Silence", f"nothing came for {silence:g} s from {path}"
+                    ) from cause
                 raise _unavailable(cause) from cause
-            finally:
-                self._on_request(*counted_as, code)
             if code != 401 or renewed or not await self._connection.renew(identity):
                 raise error
             renewed = True
