@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import signal
+import sys
 
 import dns.name
 
@@ -30,7 +31,10 @@ def main() -> None:
     )
     options = parser.parse_args()
     server = TenantDnsServer(listen=options.listen, api=options.api, forward=dict(options.forward))
-    asyncio.run(_serve(server))
+    try:
+        asyncio.run(_serve(server))
+    except OSError as error:
+        sys.exit(f"error: {error}")
 
 
 async def _serve(server: TenantDnsServer) -> None:

@@ -15,7 +15,7 @@ import dns.rdatatype
 from customdomains.devcluster.tenantdns.records import Records
 
 MAX_UDP = 1232
-_UPSTREAM_SECONDS = 3.0
+_UPSTREAM_SECONDS = 2.0
 _LONGEST_CHAIN = 8
 
 Address = tuple[str, int]
