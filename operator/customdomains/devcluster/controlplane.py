@@ -12,6 +12,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 
 from customdomains.devcluster import certificates
+from customdomains.devcluster.audit import AuditLog, Write
 from customdomains.devcluster.binaries import Binaries
 from customdomains.devcluster.kubeconfig import write_kubeconfig
 from customdomains.devcluster.processes import Process
@@ -63,6 +64,7 @@ class ControlPlane:
         self.admin_token = token_hex(16)
         self.ca_file = directory / "ca.crt"
         self.kubeconfig = directory / "kubeconfig"
+        self._audit = AuditLog(directory)
         self._write_files()
         self._context = ssl.create_default_context(cafile=str(self.ca_file))
 
@@ -99,16 +101,11 @@ class ControlPlane:
 
     def ready(self) -> bool:
         """What /readyz says."""
-        request = urllib.request.Request(  # noqa: S310 - an https address of our own
-            f"{self.url}/readyz", headers={"Authorization": f"Bearer {self.admin_token}"}
-        )
         try:
-            with urllib.request.urlopen(  # noqa: S310 - as above
-                request, timeout=_PROBE_SECONDS, context=self._context
-            ) as answer:
-                return bool(answer.status == 200)
+            self._send(self._get("/readyz"), _PROBE_SECONDS)
         except OSError:
             return False
+        return True
 
     @property
     def etcd_url(self) -> str:
@@ -127,17 +124,20 @@ class ControlPlane:
 
         PATCH sends a merge patch. Raises urllib.error.HTTPError for an answer that is no success.
         """
-        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
-        request = urllib.request.Request(  # noqa: S310 - an https address of our own
-            f"{self.url}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self.admin_token}", "Content-Type": kind},
-        )
-        with urllib.request.urlopen(  # noqa: S310 - as above
-            request, timeout=_REQUEST_SECONDS, context=self._context
-        ) as answer:
-            return json.load(answer)
+        request = self._get(path)
+        request.method = method
+        request.data = None if body is None else json.dumps(body).encode()
+        kind = "merge-patch+json" if method == "PATCH" else "json"
+        request.add_header("Content-Type", f"application/{kind}")
+        return json.loads(self._send(request, _REQUEST_SECONDS))
+
+    def metrics(self) -> str:
+        """The API server's metrics, in Prometheus' text format."""
+        return self._send(self._get("/metrics"), _REQUEST_SECONDS).decode()
+
+    def writes(self) -> list[Write]:
+        """All write requests answered so far, from the audit log."""
+        return self._audit.writes()
 
     def run_kubectl(
         self, *arguments: str | Path, stdin: str | None = None, kubeconfig: Path | None = None
@@ -147,7 +147,13 @@ class ControlPlane:
         Raises KubectlError with kubectl's own message.
         """
         done = subprocess.run(
-            [self.kubectl, "--kubeconfig", kubeconfig or self.kubeconfig, *arguments],
+            [
+                self.kubectl,
+                f"--kubeconfig={kubeconfig or self.kubeconfig}",
+                # What it remembers in the home directory may be of another run at this address.
+                f"--cache-dir={self._directory / 'kubectl-cache'}",
+                *arguments,
+            ],
             input=stdin,
             capture_output=True,
             text=True,
@@ -192,6 +198,18 @@ class ControlPlane:
         return self._kubeconfig(f"sa-{namespace}-{name}.kubeconfig", name, token)
 
     # --- files and flags -----------------------------------------------------------------------
+
+    def _get(self, path: str) -> urllib.request.Request:
+        return urllib.request.Request(  # noqa: S310 - an https address of our own
+            f"{self.url}{path}", headers={"Authorization": f"Bearer {self.admin_token}"}
+        )
+
+    def _send(self, request: urllib.request.Request, timeout: float) -> bytes:
+        with urllib.request.urlopen(  # noqa: S310 - as above
+            request, timeout=timeout, context=self._context
+        ) as answer:
+            content: bytes = answer.read()
+            return content
 
     def _write_files(self) -> None:
         self.ca_file.write_bytes(self._authority.certificate_pem)
@@ -265,6 +283,7 @@ class ControlPlane:
                 f"--token-auth-file={files / 'tokens.csv'}",
                 f"--service-account-key-file={files / 'accounts.pub'}",
                 f"--service-account-signing-key-file={files / 'accounts.key'}",
+                *self._audit.flags,
                 *_APISERVER_FLAGS,
             ],
             log=files / "kube-apiserver.log",
