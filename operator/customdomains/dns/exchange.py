@@ -27,10 +27,8 @@ import dns.rdtypes.ANY.TXT
 import dns.rrset
 
 from customdomains.dns.addresses import split_server
+from customdomains.dns.edns import EDNS_PAYLOAD
 from customdomains.model.evidence import Outcome, ServerAnswer
-
-EDNS_PAYLOAD = 1232
-"""Bytes of a UDP answer that pass unfragmented nearly everywhere."""
 
 _MAX_CHAIN = 16
 """CNAMEs followed; resolvers give up at 8 to 16."""

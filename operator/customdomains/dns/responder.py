@@ -19,8 +19,8 @@ import dns.opcode
 import dns.rcode
 import dns.rdatatype
 
+from customdomains.dns.edns import EDNS_PAYLOAD
 from customdomains.dns.zone import (
-    EDNS_PAYLOAD,
     ID_PATTERN,
     DelegationZone,
     TextSource,

@@ -27,8 +27,7 @@ import dns.rdtypes.ANY.SOA
 import dns.rdtypes.ANY.TXT
 import dns.rrset
 
-EDNS_PAYLOAD = 1232
-"""Bytes of a UDP message that pass unfragmented nearly everywhere (RFC 9715)."""
+from customdomains.dns.edns import EDNS_PAYLOAD
 
 ID_PATTERN = re.compile(rb"[0-9a-f]{32}")
 """A domain's id as a label in lower case."""
