@@ -7,17 +7,23 @@ build is verified against those hashes wherever the modules come from.
 import hashlib
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from customdomains.devcluster.cache import filled, platform_key
+from customdomains.devcluster.processes import Process, ProcessError
 from customdomains.devcluster.progress import step
 from customdomains.devcluster.toolchain import find_go
 
 _MODULES = Path(__file__).parent / "go"
 _TIMEOUT_SECONDS = 3600
-_ERROR_LINES = 20
+# A go.work or GOFLAGS of the person's own must not change what is built.
+_ENVIRONMENT = {
+    "CGO_ENABLED": "0",
+    "GOFLAGS": "-mod=readonly",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+}
 
 
 class BuildError(RuntimeError):
@@ -102,25 +108,20 @@ def _build(source: Source, directory: Path) -> None:
     )
     linker = " ".join(["-s", "-w", *(f"-X {variable}" for variable in variables)])
     # The trailing separator makes -o a directory, which names each program after its package.
-    command = [str(go), "build", "-trimpath", "-ldflags", linker, "-o", f"{directory}{os.sep}"]
-    # A go.work or GOFLAGS of the person's own must not change what is built.
-    environment = os.environ | {
-        "CGO_ENABLED": "0",
-        "GOFLAGS": "-mod=readonly",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-    }
+    output = ["-o", f"{directory}{os.sep}"]
+    command = [go, "-C", _MODULES / source.name, "build", "-trimpath", "-ldflags", linker, *output]
+    log = directory / "build.log"
     with step(f"Building {source.name} {source.version} from the Go module proxy", source.usually):
-        done = subprocess.run(
-            [*command, *source.packages],
-            cwd=_MODULES / source.name,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
+        compiler = Process(
+            "go build", [*command, *source.packages], log=log, environment=_ENVIRONMENT
         )
-    if done.returncode:
-        said = "\n".join(done.stdout.splitlines()[-_ERROR_LINES:])
-        raise BuildError(f"building {source.name} {source.version} failed:\n{said}")
+        try:
+            code = compiler.wait(_TIMEOUT_SECONDS)
+        except ProcessError as error:
+            raise BuildError(str(error)) from error
+        finally:
+            compiler.stop()
+        if code:
+            said = compiler.last_lines()
+            raise BuildError(f"building {source.name} {source.version} failed:\n{said}")
+    log.unlink()

@@ -51,8 +51,8 @@ def _install(directory: Path) -> None:
         done = subprocess.run(
             [*pip, *wanted], capture_output=True, text=True, timeout=600, check=False
         )
-    if done.returncode:
-        raise ToolchainError(
-            f"no Go {_LEAST[0]}.{_LEAST[1]} or newer on PATH, and pip could not install one:\n"
-            f"{done.stderr.strip()}"
-        )
+        if done.returncode:
+            raise ToolchainError(
+                f"no Go {_LEAST[0]}.{_LEAST[1]} or newer on PATH, and pip could not install one:\n"
+                f"{done.stderr.strip()}"
+            )
