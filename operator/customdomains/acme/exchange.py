@@ -50,7 +50,7 @@ class TroubleError(Exception):
 
 
 class Exchange:
-    """The connections to one CA, a bounded number of requests at a time."""
+    """The connections to one CA."""
 
     def __init__(
         self,
@@ -68,7 +68,6 @@ class Exchange:
         self._make_session = session_factory or _own_session(options)
         self._keep_nonce = keep_nonce
         self._session: aiohttp.ClientSession | None = None
-        self._slots = asyncio.Semaphore(options.concurrency)
         self._origins = _origins(options.directory_url)
 
     async def close(self) -> None:
@@ -95,20 +94,19 @@ class Exchange:
         end the CA names, and for an answer that is none of ACME; ProblemError for a refusal.
         """
         timeout = self._options.request_timeout
-        async with self._slots:
-            try:
-                async with asyncio.timeout(timeout):
-                    answer = await self._send(method, url, accept, body)
-            except TimeoutError:
-                raise TroubleError(f"did not answer within {timeout:g} s") from None
-            except aiohttp.ClientSSLError:
-                raise self.unreachable(
-                    "shows a TLS certificate that is not trusted; see the issuer's CA bundle"
-                ) from None
-            except aiohttp.ClientConnectorError:
-                raise TroubleError("can't be connected to") from None
-            except (aiohttp.ClientError, OSError):
-                raise TroubleError("broke off the connection") from None
+        try:
+            async with asyncio.timeout(timeout):
+                answer = await self._send(method, url, accept, body)
+        except TimeoutError:
+            raise TroubleError(f"did not answer within {timeout:g} s") from None
+        except aiohttp.ClientSSLError:
+            raise self.unreachable(
+                "shows a TLS certificate that is not trusted; see the issuer's CA bundle"
+            ) from None
+        except aiohttp.ClientConnectorError:
+            raise TroubleError("can't be connected to") from None
+        except (aiohttp.ClientError, OSError):
+            raise TroubleError("broke off the connection") from None
         if answer.nonce is not None:
             self._keep_nonce(answer.nonce)
         self._judge(answer, accept)

@@ -66,6 +66,7 @@ class Transport:
         self._options = options
         self._timing = timing
         self._exchange = Exchange(options, timing, session_factory, self._keep_nonce)
+        self._slots = asyncio.Semaphore(options.concurrency)
         self._nonces: list[str] = []
         self._directory = Shared(self._fetch_directory)
 
@@ -114,13 +115,14 @@ class Transport:
         rejection (section 6.5); connection trouble and 5xx answers are tried again.
         """
         self.require_own(url)
-        return await self._persist(lambda: self._post(url, sign, accept))
+        directory = await self.directory()
+        return await self._persist(lambda: self._post(directory, url, sign, accept))
 
-    async def _post(self, url: str, sign: Sign, accept: str) -> Answer:
+    async def _post(self, directory: Directory, url: str, sign: Sign, accept: str) -> Answer:
         rejected = 0
         while True:
             # The pool is a stack: on top lies the nonce that the rejection brought.
-            nonce = self._nonces.pop() if self._nonces else await self._new_nonce()
+            nonce = self._nonces.pop() if self._nonces else await self._new_nonce(directory)
             body = sign(url, decode_b64jose(nonce))
             try:
                 return await self._exchange.request("POST", url, accept=accept, body=body)
@@ -129,8 +131,7 @@ class Transport:
                     raise
             rejected += 1
 
-    async def _new_nonce(self) -> str:
-        directory = await self.directory()
+    async def _new_nonce(self, directory: Directory) -> str:
         try:
             await self._exchange.request("HEAD", directory.new_nonce)
         except ProblemError as problem:
@@ -170,17 +171,23 @@ class Transport:
         return directory
 
     async def _persist(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Make `attempt` until it goes well, a few times and within the total time."""
+        """Make `attempt` until it goes well, a few times and within the total time.
+
+        Its nonce is got in the same slot as the request is made: of many that wait for a slot,
+        most find a nonce in the pool by then.
+        """
         limit = self._options.request_timeout * _PATIENCE
         try:
             async with asyncio.timeout(limit):
                 for number in range(_ATTEMPTS - 1):
                     try:
-                        return await attempt()
+                        async with self._slots:
+                            return await attempt()
                     except TroubleError:
                         await self._timing.sleep(self._timing.pause(number, first=0.25, cap=2.0))
                 try:
-                    return await attempt()
+                    async with self._slots:
+                        return await attempt()
                 except TroubleError as trouble:
                     raise self._exchange.unreachable(str(trouble)) from trouble
         except TimeoutError:

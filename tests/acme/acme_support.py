@@ -1,0 +1,94 @@
+"""What engines of a test are given: a key store, a clock, and a wire that counts."""
+
+import asyncio
+import datetime
+import ssl
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from customdomains.acme import AcmeEngine, generate_private_key_pem
+from customdomains.devcluster.tenantdns.handle import TenantDns
+
+
+class MemoryKeyStore:
+    """Keeps an account key as a Secret would; `made` counts the keys that were stored."""
+
+    def __init__(self) -> None:
+        self.pem: str | None = None
+        self.made = 0
+
+    async def load_or_create(self, make: Callable[[], str]) -> str:
+        if self.pem is None:
+            self.pem, self.made = make(), self.made + 1
+        return self.pem
+
+
+class KilledError(Exception):
+    """Stands for a kill at the moment an answer arrives."""
+
+
+@dataclass
+class Wire:
+    """The requests that went well, by the first part of their path; dies after `die_after`."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    die_after: str | None = None
+
+    async def ended(self, _session, _context, params) -> None:
+        if params.response.ok:
+            part = params.url.path.split("/")[1]
+            self.counts[part] += 1
+            if part == self.die_after:
+                raise KilledError
+
+    def session(self, ca_file) -> aiohttp.ClientSession:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_end.append(self.ended)
+        context = ssl.create_default_context(cafile=ca_file)
+        connector = aiohttp.TCPConnector(ssl=context)
+        return aiohttp.ClientSession(connector=connector, trace_configs=[trace])
+
+
+class Ticking:
+    """A clock of the test's own: sleeping moves it on at once. `slept` are the pauses."""
+
+    def __init__(self) -> None:
+        self.started = datetime.datetime.now(datetime.UTC)
+        self.passed = 0.0
+        self.slept: list[float] = []
+
+    def now(self) -> datetime.datetime:
+        """The start and what was slept since."""
+        return self.started + datetime.timedelta(seconds=self.passed)
+
+    def monotonic(self) -> float:
+        """Seconds slept."""
+        return self.passed
+
+    async def sleep(self, seconds: float) -> None:
+        """Move the clock on."""
+        self.slept.append(seconds)
+        self.passed += seconds
+        await asyncio.sleep(0)
+
+
+class CertificateKey:
+    """The source of a certificate's key: `asked` says how often it was asked for."""
+
+    def __init__(self, pem: str | None = None) -> None:
+        self.pem = pem or generate_private_key_pem()
+        self.asked = 0
+
+    async def __call__(self) -> str:
+        self.asked += 1
+        return self.pem
+
+
+async def place(engine: AcmeEngine, dns: TenantDns, names: tuple[str, ...]) -> str:
+    """Place an order and set its records; the order's URL."""
+    placed = await engine.place(names)
+    await asyncio.to_thread(dns.set_txt, f"_acme-challenge.{names[0]}", *placed.digests)
+    return placed.url
