@@ -1,12 +1,12 @@
 """The verbs and their errors, against the real API server."""
 
-import asyncio
 import ssl
 from collections import Counter
 
 import pytest
 
 from cluster.kinds import CONFIG_MAPS, NAMESPACES, SERVICES, config_map
+from cluster.outage import api_server_away, forget_history
 from customdomains.cluster import (
     AlreadyExists,
     ApiClient,
@@ -148,13 +148,20 @@ async def test_lists_are_paged_and_selected(
     assert all("data" not in o for o in bare)
 
 
-async def test_a_page_that_was_compacted_away_is_gone(client: ApiClient, namespace: str):
+async def test_a_list_that_outlives_the_history_is_gone(
+    client: ApiClient,
+    namespace: str,
+    control_plane: ControlPlane,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("customdomains.cluster.client.PAGE_SIZE", 1)
+    for name in ("one", "two"):
+        await client.create(CONFIG_MAPS, config_map(namespace, name))
+    pages = client.pages(CONFIG_MAPS, namespace)
+    assert len((await anext(pages))["items"]) == 1
+    await forget_history(control_plane, client, namespace)
     with pytest.raises(Gone):
-        # A continue token of a version the server can't have.
-        async for _ in client.pages(
-            CONFIG_MAPS, namespace, query={"resourceVersion": "1", "resourceVersionMatch": "Exact"}
-        ):
-            pass
+        await anext(pages)
 
 
 async def test_a_dead_server_is_unavailable(control_plane: ControlPlane, connection: Connection):
@@ -165,12 +172,9 @@ async def test_a_dead_server_is_unavailable(control_plane: ControlPlane, connect
 
     async with ApiClient(connection, on_request=count) as client:
         await client.get(NAMESPACES, "default")
-        control_plane.stop_apiserver()
-        try:
+        async with api_server_away(control_plane, client):
             with pytest.raises(Unavailable) as raised:
                 await client.get(NAMESPACES, "default")
-        finally:
-            await asyncio.to_thread(control_plane.start_apiserver)
         assert raised.value.status == 0
         await client.get(NAMESPACES, "default")
         assert await client.request("GET", "/version")

@@ -73,7 +73,7 @@ _BY_STATUS: Mapping[int, type[ApiError]] = {
 
 
 def error_from_answer(status: int, body: bytes, retry_after: str | None) -> ApiError:
-    """The error for an HTTP answer of `status` >= 400 (source: `metav1.Status`, or any text).
+    """The error for an HTTP answer that is no 2xx (source: `metav1.Status`, or any text).
 
     Proxies in front of the API server answer with HTML or nothing; the first line of that is
     then the message.

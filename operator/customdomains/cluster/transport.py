@@ -83,7 +83,7 @@ class Transport:
                     status, body, retry_after = await self._send(
                         method, path, data, {**headers, **identity}, counted_as
                     )
-                    if status < 400:
+                    if status < 300:
                         return body
                     if status == 401 and not renewed and await self._connection.renew(identity):
                         renewed = True
@@ -153,7 +153,7 @@ class Transport:
                 ) as response:
                     code = response.status
                     self._on_request(*counted_as, code)
-                    if code < 400:
+                    if code < 300:
                         yield b""
                         async for chunk in response.content.iter_any():
                             yield chunk
