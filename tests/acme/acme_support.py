@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiohttp
+import pytest
+from scripted_ca import NAMES
 
 from customdomains.acme import AcmeEngine, generate_private_key_pem
 from customdomains.devcluster.tenantdns.handle import TenantDns
+from customdomains.model.certificate import OrderError
 
 
 class MemoryKeyStore:
@@ -92,3 +95,19 @@ async def place(engine: AcmeEngine, dns: TenantDns, names: tuple[str, ...]) -> s
     placed = await engine.place(names)
     await asyncio.to_thread(dns.set_txt, f"_acme-challenge.{names[0]}", *placed.digests)
     return placed.url
+
+
+async def placing(engine):
+    """The error of placing the scripted CA's order."""
+    with pytest.raises(OrderError) as caught:
+        await engine.place(NAMES)
+    assert len(caught.value.message) <= 300
+    return caught.value
+
+
+async def completing(engine, ca, key, url=None):
+    """The error of completing the scripted CA's order."""
+    with pytest.raises(OrderError) as caught:
+        await engine.complete(url or f"{ca.base}/order", NAMES, key)
+    assert len(caught.value.message) <= 300
+    return caught.value

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
-from acme_support import MemoryKeyStore, Ticking, Wire
+from acme_support import CertificateKey, MemoryKeyStore, Ticking, Wire
 from scripted_ca import ScriptedCa
 
 from customdomains.acme import AcmeEngine, IssuerOptions, Timing
@@ -69,3 +69,9 @@ async def make_engine(ca: ScriptedCa, clock: Ticking) -> AsyncIterator[Callable[
 def engine(make_engine: Callable[..., AcmeEngine]) -> AcmeEngine:
     """An engine for `ca`."""
     return make_engine()
+
+
+@pytest.fixture
+def key() -> CertificateKey:
+    """The source of a certificate's key."""
+    return CertificateKey()

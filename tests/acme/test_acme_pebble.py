@@ -20,11 +20,6 @@ def names():
     return (f"{secrets.token_hex(6)}.example.com",)
 
 
-@pytest.fixture
-def key():
-    return CertificateKey()
-
-
 def assert_issued(issued, names, key, ca):
     """The chain ends at the CA's root, for these names and this key, and nothing else is in it."""
     chain = x509.load_pem_x509_certificates(issued.chain_pem.encode())

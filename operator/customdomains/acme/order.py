@@ -57,7 +57,7 @@ class OrderRun:
 
         `fresh` spares fetching what placing the order just showed.
         """
-        order = fresh.order if fresh is not None else await self._fetch()
+        order = fresh.order if fresh is not None else await self._take_up()
         while True:
             await self._check(order)
             if order.status == messages.STATUS_VALID and order.certificate:
@@ -71,6 +71,18 @@ class OrderRun:
                 order = await self._finalize(order)
             else:
                 order = await self._poll()
+
+    async def _take_up(self) -> messages.Order:
+        try:
+            return await self._fetch()
+        except ProblemError as problem:
+            if problem.kind != "malformed":
+                raise
+            # Nothing but the URL is ours in this request: so says a CA (step-ca) that does not
+            # know the order, instead of 404.
+            raise OrderError(
+                Reason.ORDER_EXPIRED, "The CA does not know the order any more", order_lost=True
+            ) from problem
 
     async def _check(self, order: messages.Order) -> None:
         if wire.order_names(order) != set(self._names):
