@@ -98,10 +98,14 @@ class Issuer(_Section, frozen=True):
 
 
 class Controller(_Section, frozen=True):
-    """The controller process. `namespace` is where its Lease and the account keys are."""
+    """The controller process. `namespace` is where its Lease and the account keys are.
+
+    `probeListen` answers `/healthz`, `metricsListen` has `/metrics` and `/readyz`.
+    """
 
     namespace: ObjectName = "customdomains"
-    listen: Listen = ":8081"
+    probe_listen: Listen = ":8081"
+    metrics_listen: Listen = ":8083"
     lease_duration: Duration = Duration("15s")
     secret_retention: Duration = Duration("24h")
 

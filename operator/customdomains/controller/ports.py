@@ -1,12 +1,18 @@
-"""What the controller asks of the outside; adapters implement these."""
+"""What the controller asks of the outside; adapters implement these.
+
+Everything that talks to the API server raises `ApiError` when it can't.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
 
 from customdomains.model.certificate import IssuedCertificate, PlacedOrder
+from customdomains.model.claim import Claim
+from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
+from customdomains.policy.world import Announcement
 
 
 class TextLookup(Protocol):
@@ -20,8 +26,8 @@ class TextLookup(Protocol):
 class SelfCheck(Protocol):
     """Asks every replica of our own responder."""
 
-    async def serves(self, name: str, digests: tuple[str, ...]) -> bool:
-        """Whether every replica now answers `name` with all of `digests` (TXT values)."""
+    async def serves(self, name: str, texts: tuple[str, ...]) -> bool:
+        """Whether every replica answers `name` with all of `texts` before the check's deadline."""
         ...
 
 
@@ -42,4 +48,74 @@ class CertificateEngine(Protocol):
         returns the private key (PEM, PKCS#8), which it has stored durably. What it raises
         passes through.
         """
+        ...
+
+
+class Claims(Protocol):
+    """Claims as they are stored; every write is a create or conditional on the version."""
+
+    async def read(self, domain: str) -> Claim | None:
+        """The claim as it is now; None where there is none."""
+        ...
+
+    async def create(self, claim: Claim) -> Claim:
+        """Take the domain; `AlreadyExists` where it is taken."""
+        ...
+
+    async def replace(self, claim: Claim) -> Claim:
+        """Write the claim; `Conflict` where it is not the stored version any more."""
+        ...
+
+    async def delete(self, claim: Claim) -> None:
+        """Release the domain; `Conflict` likewise."""
+        ...
+
+
+class Domains(Protocol):
+    """CustomDomains as they are stored."""
+
+    async def read(self, key: Key) -> CustomDomain | None:
+        """The resource as it is now; None where there is none."""
+        ...
+
+    async def write_status(self, domain: CustomDomain, status: Mapping[str, Any]) -> CustomDomain:
+        """Replace the status; `Conflict` where `domain` is not the stored version any more."""
+        ...
+
+    async def namespace_uid(self, namespace: str) -> str | None:
+        """The namespace's uid; None where there is no such namespace."""
+        ...
+
+
+class Secrets(Protocol):
+    """Where certificates and keys are kept; `ForeignSecretError` where a name is not ours."""
+
+    async def refuse_foreign(self, claim: Claim, name: str) -> None:
+        """Raise where the Secret `name`, or where its next key waits, is not ours to use."""
+        ...
+
+    async def next_key(
+        self, claim: Claim, name: str, order_url: str, make: Callable[[], str]
+    ) -> str:
+        """The private key (PEM) for this order, the same for whoever asks, stored already."""
+        ...
+
+    async def store(self, claim: Claim, name: str, order_url: str, chain_pem: str) -> None:
+        """Put the chain and the key that waited for it into the TLS Secret, in one write."""
+        ...
+
+    async def drop_next(self, claim: Claim, name: str) -> None:
+        """Delete the key that waited."""
+        ...
+
+
+class Announcer(Protocol):
+    """Tells people what happened; never waits and never fails."""
+
+    def announce(self, domain: CustomDomain, announcement: Announcement) -> None:
+        """Have a Kubernetes Event written."""
+        ...
+
+    def moved(self, domain: CustomDomain, phase: str, reason: str) -> None:
+        """Log that `domain` went from the phase it shows to `phase`."""
         ...

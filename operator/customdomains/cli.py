@@ -1,0 +1,266 @@
+"""The command line, and the composition root: here settings choose adapters and wire processes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from customdomains.acme import AcmeEngine, IssuerOptions, generate_private_key_pem
+from customdomains.cluster.client import ApiClient
+from customdomains.cluster.config import ConnectionConfigError, load_connection
+from customdomains.cluster.errors import ApiError
+from customdomains.cluster.kinds import DOMAIN_CLAIMS
+from customdomains.cluster.secrets import AccountKeys
+from customdomains.cluster.watch import WatchCache
+from customdomains.dns.lookup import TxtLookup
+from customdomains.dns.selfcheck import ResponderSelfCheck
+from customdomains.dns.server import DnsServer
+from customdomains.dns.source import ClaimTexts
+from customdomains.dns.zone import DelegationZone
+from customdomains.model.claim import parse_claim
+from customdomains.policy.world import Rules
+from customdomains.settings import Issuer, Settings, SettingsError, load_settings
+from customdomains.telemetry.logs import configure_logging
+from customdomains.telemetry.metrics import api_request_counter, dns_query_counter
+from customdomains.telemetry.probes import Check, serve_probes
+
+log = logging.getLogger("customdomains")
+
+DEFAULT_CONFIG = "/etc/customdomains/config.yaml"
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+EXPECTED = (OSError, ValueError, ApiError, ConnectionConfigError)
+"""What needs no traceback: the message says what a person has to mend."""
+
+Process = Callable[[Settings, argparse.Namespace, asyncio.Event], Awaitable[None]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit code: 0, 1 when it failed, 2 when it was used wrongly."""
+    options = _parser().parse_args(arguments)
+    if options.command == "demo":
+        from customdomains.devcluster.demo import run_demo  # noqa: PLC0415 - development only
+
+        return run_demo(keep=options.keep, kubeconfig=options.kubeconfig)
+    try:
+        settings = load_settings(Path(options.config), os.environ)
+    except SettingsError as error:
+        print(f"customdomains: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    configure_logging(settings.logging.format, settings.logging.level, sys.stderr)
+    return asyncio.run(_run(options.process, settings, options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="customdomains",
+        description="Kubernetes operator for customers' own domains.",
+        epilog="Exit codes: 0 all was well, 1 it failed, 2 it was called or set up wrongly.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version('customdomain-operator')}"
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, process, text in (
+        ("controller", _controller, "watch CustomDomains, prove them, get their certificates"),
+        ("api", _api, "serve the HTTP API"),
+        ("dns", _dns, "answer for the delegation zone"),
+    ):
+        command = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
+        command.set_defaults(process=process)
+        command.add_argument(
+            "--config",
+            metavar="FILE",
+            default=os.environ.get("CUSTOMDOMAINS_CONFIG", DEFAULT_CONFIG),
+            help="the settings (default: $CUSTOMDOMAINS_CONFIG, or %(default)s)",
+        )
+        _kubeconfig_option(command)
+    demo = commands.add_parser(
+        "demo",
+        help="run everything on this machine and show a domain's way to its certificate",
+        description="Run everything on this machine and show a domain's way to its certificate.",
+    )
+    demo.add_argument(
+        "--keep", action="store_true", help="keep everything running until Ctrl-C, without the show"
+    )
+    _kubeconfig_option(demo)
+    return parser
+
+
+def _kubeconfig_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        help="how to reach the cluster (default: $KUBECONFIG, ~/.kube/config, or from inside it)",
+    )
+
+
+async def _run(process: Process, settings: Settings, options: argparse.Namespace) -> int:
+    """Run a process until SIGTERM or Ctrl-C, then let it end in order."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await process(settings, options, stop)
+    except Exception as error:
+        for leaf in _leaves(error):
+            expected = isinstance(leaf, EXPECTED)
+            log.log(logging.ERROR, "%s", leaf, exc_info=None if expected else leaf)
+        return EXIT_FAILED
+    log.info("stopped")
+    return 0
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for part in error.exceptions for leaf in _leaves(part)]
+    return [error]
+
+
+async def _until(stop: asyncio.Event, working: Coroutine[Any, Any, None]) -> None:
+    """Run `working` until it ends, or cancel it when `stop` is set. Raises what it raises."""
+    task = asyncio.create_task(working)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _controller(settings: Settings, options: argparse.Namespace, stop: asyncio.Event) -> None:
+    from customdomains.controller.app import (  # noqa: PLC0415 - kopf costs the others 30 MiB
+        Controller,
+        ControllerOptions,
+        Outside,
+    )
+
+    registry = CollectorRegistry()
+    connection = await load_connection(options.kubeconfig)
+    async with (
+        AsyncExitStack() as stack,
+        ApiClient(connection, on_request=api_request_counter(registry)) as client,
+    ):
+        engines = {issuer.name: _engine(issuer, settings, client) for issuer in settings.issuers}
+        for engine in engines.values():
+            stack.push_async_callback(engine.close)
+        controller = Controller(
+            ControllerOptions(
+                identity=f"{socket.gethostname()}-{secrets.token_hex(4)}",
+                namespace=settings.controller.namespace,
+                lease_duration=settings.controller.lease_duration.seconds,
+                secret_retention=settings.controller.secret_retention.delta,
+                probe_url=f"http://{_address(settings.controller.probe_listen)}/healthz",
+                rules=_rules(settings),
+            ),
+            client,
+            connection,
+            Outside(
+                lookup=TxtLookup(
+                    settings.lookups.resolvers,
+                    timeout=settings.lookups.timeout.seconds,
+                    deadline=settings.lookups.deadline.seconds,
+                ),
+                self_check=ResponderSelfCheck(settings.delegation.responders),
+                engines=engines,
+                make_key=generate_private_key_pem,
+            ),
+            registry,
+        )
+        host, port = _split(settings.controller.metrics_listen)
+        with serve_probes(host, port, {"/readyz": controller.not_ready}, registry):
+            await _until(stop, controller.run())
+
+
+async def _dns(settings: Settings, options: argparse.Namespace, stop: asyncio.Event) -> None:
+    registry = CollectorRegistry()
+    connection = await load_connection(options.kubeconfig)
+    delegation = settings.delegation
+    zone = DelegationZone(
+        origin=delegation.zone,
+        nameservers=delegation.nameservers or (f"ns.{_parent(delegation.zone)}",),
+        hostmaster=delegation.hostmaster or f"hostmaster.{_parent(delegation.zone)}",
+    )
+    async with ApiClient(connection, on_request=api_request_counter(registry)) as client:
+        texts = ClaimTexts(lambda: claims.synced)
+        claims = WatchCache(client, DOMAIN_CLAIMS, parse=parse_claim, on_change=texts.changed)
+        server = DnsServer(
+            zone,
+            texts,
+            serial=lambda: int(claims.resource_version or 1) & 0xFFFF_FFFF,
+            on_query=dns_query_counter(registry),
+        )
+        checks: dict[str, Check] = {
+            "/healthz": lambda: None,
+            "/readyz": lambda: None if claims.synced else "the claims are not listed yet",
+        }
+        host, port = _split(settings.dns.probe_listen)
+        with serve_probes(host, port, checks, registry):
+            await server.start(_address(settings.dns.listen))
+            log.info("answering for %s at %s", delegation.zone, ", ".join(server.addresses))
+            try:
+                await _until(stop, claims.run())
+            finally:
+                await server.stop()
+
+
+async def _api(settings: Settings, options: argparse.Namespace, stop: asyncio.Event) -> None:
+    from customdomains.api.app import ApiOptions, run_api  # noqa: PLC0415 - aiohttp.web likewise
+
+    registry = CollectorRegistry()
+    connection = await load_connection(options.kubeconfig)
+    async with ApiClient(connection, on_request=api_request_counter(registry)) as client:
+        await run_api(
+            ApiOptions.from_settings(settings.api, settings.delegation.zone), client, registry, stop
+        )
+
+
+def _engine(issuer: Issuer, settings: Settings, client: ApiClient) -> AcmeEngine:
+    options = IssuerOptions(
+        name=issuer.name,
+        directory_url=issuer.directory_url,
+        contact=issuer.contact,
+        ca_bundle=Path(issuer.ca_bundle) if issuer.ca_bundle else None,
+    )
+    return AcmeEngine(options, AccountKeys(client, settings.controller.namespace, issuer.name))
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        zone=settings.delegation.zone,
+        issuers=tuple(issuer.name for issuer in settings.issuers),
+        recheck_interval=settings.verification.recheck_interval.delta,
+        grace_period=settings.verification.grace_period.delta,
+    )
+
+
+def _parent(zone: str) -> str:
+    return zone.split(".", 1)[1]
+
+
+def _split(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _address(listen: str) -> str:
+    """`listen` with an address in it: an empty one stands for all."""
+    return f"0.0.0.0{listen}" if listen.startswith(":") else listen  # noqa: S104 - as asked for

@@ -1,0 +1,76 @@
+"""A work queue that is fair between namespaces and holds each key at most once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+
+from customdomains.model.domain import Key
+
+
+class FairQueue:
+    """Keys to be worked on, taken in turns from the namespaces that have any.
+
+    A key added while it waits is there once; one added while it is worked on comes back when that
+    is done. So two workers never have the same key, and a namespace with 10,000 keys waiting delays
+    another's one by as many keys as there are namespaces. Not thread-safe: for one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[str, deque[Key]] = OrderedDict()
+        self._queued: set[Key] = set()
+        self._working: set[Key] = set()
+        self._again: set[Key] = set()
+        self._getters: deque[asyncio.Future[None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._queued)
+
+    @property
+    def working(self) -> int:
+        """How many keys are being worked on."""
+        return len(self._working)
+
+    def add(self, key: Key) -> None:
+        """Have `key` worked on soon."""
+        if key in self._working:
+            self._again.add(key)
+            return
+        if key in self._queued:
+            return
+        self._queued.add(key)
+        self._waiting.setdefault(key.namespace, deque()).append(key)
+        self._wake()
+
+    async def get(self) -> Key:
+        """The next key; `done` has to be called for it."""
+        while not self._queued:
+            getter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._getters.append(getter)
+            try:
+                await getter
+            except asyncio.CancelledError:
+                if getter.done() and not getter.cancelled():
+                    self._wake()
+                raise
+        namespace, keys = self._waiting.popitem(last=False)
+        key = keys.popleft()
+        if keys:
+            self._waiting[namespace] = keys
+        self._queued.discard(key)
+        self._working.add(key)
+        return key
+
+    def done(self, key: Key) -> None:
+        """The work on `key` has ended."""
+        self._working.discard(key)
+        if key in self._again:
+            self._again.discard(key)
+            self.add(key)
+
+    def _wake(self) -> None:
+        while self._getters:
+            getter = self._getters.popleft()
+            if not getter.done():
+                getter.set_result(None)
+                return

@@ -1,0 +1,150 @@
+"""What the controller knows: resources and claims from their watches, and its own memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from customdomains.model.claim import Claim
+from customdomains.model.domain import CustomDomain, Key
+from customdomains.policy.world import Memory
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_NOTHING = Memory()
+
+
+class Store:
+    """Slim copies, indexed. `touch` is called with each key whose decision may have changed.
+
+    Answers to the controller's own writes go in at once, so the next decision sees them; an older
+    version that a watch brings later is passed over (resourceVersions of one kind are ordered:
+    Kubernetes API concepts, since 1.35 a guarantee, before that how etcd always counted).
+    """
+
+    def __init__(self, touch: Callable[[Key], None]) -> None:
+        self._touch = touch
+        self._domains: dict[Key, CustomDomain] = {}
+        self._claims: dict[str, Claim] = {}
+        self._by_name: dict[str, tuple[Key, ...]] = {}
+        self._by_holder: dict[Key, tuple[str, ...]] = {}
+        self._memories: dict[Key, Memory] = {}
+
+    def __len__(self) -> int:
+        return len(self._domains)
+
+    @property
+    def domains(self) -> Iterable[CustomDomain]:
+        """All resources."""
+        return self._domains.values()
+
+    @property
+    def claims(self) -> Iterable[Claim]:
+        """All claims."""
+        return self._claims.values()
+
+    def domain(self, key: Key) -> CustomDomain | None:
+        """The resource at `key`."""
+        return self._domains.get(key)
+
+    def claim(self, name: str) -> Claim | None:
+        """The claim on the canonical domain `name`."""
+        return self._claims.get(name)
+
+    def claim_for(self, key: Key) -> Claim | None:
+        """The claim that the decision on `key` is about: of its domain; where the resource is
+        gone, the one it held."""
+        domain = self._domains.get(key)
+        if domain is not None:
+            return self._claims.get(domain.domain) if domain.domain else None
+        held = self._by_holder.get(key, ())
+        return self._claims.get(held[0]) if held else None
+
+    def leftovers(self, key: Key) -> tuple[Claim, ...]:
+        """Claims held in the name of the resource at `key`, which is about another domain."""
+        domain = self._domains.get(key)
+        if domain is None:
+            return ()
+        held = self._by_holder.get(key, ())
+        return tuple(self._claims[name] for name in held if name != domain.domain)
+
+    def put_domain(self, domain: CustomDomain, *, own: bool = False) -> None:
+        """A version of a resource, from a watch, or (`own`) from the answer to our write about
+        it, which touches nothing."""
+        known = self._domains.get(domain.key)
+        if known is not None and not _newer(domain, known):
+            return
+        self._domains[domain.key] = domain
+        if known is None or known.domain != domain.domain:
+            if known is not None and known.domain:
+                _unlink(self._by_name, known.domain, known.key)
+            if domain.domain:
+                _link(self._by_name, domain.domain, domain.key)
+        if known is not None and known.uid != domain.uid:
+            self._memories.pop(domain.key, None)
+        if not own:
+            self._touch(domain.key)
+
+    def drop_domain(self, key: Key, uid: str | None = None) -> None:
+        """The resource at `key` is gone (where `uid` is given: that one is)."""
+        known = self._domains.get(key)
+        if known is None or (uid is not None and known.uid != uid):
+            return
+        del self._domains[key]
+        self._memories.pop(key, None)
+        if known.domain:
+            _unlink(self._by_name, known.domain, key)
+        self._touch(key)
+
+    def put_claim(self, claim: Claim, *, writer: Key | None = None) -> None:
+        """A version of a claim, from the watch, or from the answer to a write for `writer`, who
+        knows and is not touched."""
+        known = self._claims.get(claim.domain)
+        if known is not None and not _newer(claim, known):
+            return
+        self._claims[claim.domain] = claim
+        if known is None or known.holder.key != claim.holder.key:
+            if known is not None:
+                _unlink(self._by_holder, known.holder.key, claim.domain)
+            _link(self._by_holder, claim.holder.key, claim.domain)
+        self._touch_all(claim, writer)
+
+    def drop_claim(self, claim: Claim) -> None:
+        """`claim` is gone; a newer one under the same name stays."""
+        known = self._claims.get(claim.domain)
+        if known is None or known.uid != claim.uid:
+            return
+        del self._claims[claim.domain]
+        _unlink(self._by_holder, known.holder.key, claim.domain)
+        self._touch_all(known, None)
+
+    def memory(self, key: Key) -> Memory:
+        """What this process remembers about `key`."""
+        return self._memories.get(key, _NOTHING)
+
+    def remember(self, key: Key, memory: Memory) -> None:
+        """Replace what is remembered; for a resource that is gone nothing is."""
+        if key in self._domains:
+            self._memories[key] = memory
+
+    def _touch_all(self, claim: Claim, writer: Key | None) -> None:
+        for key in {claim.holder.key, *self._by_name.get(claim.domain, ())}:
+            if key != writer:
+                self._touch(key)
+
+
+def _newer(new: CustomDomain | Claim, known: CustomDomain | Claim) -> bool:
+    return int(new.resource_version) > int(known.resource_version)
+
+
+def _link(index: dict[K, tuple[V, ...]], key: K, value: V) -> None:
+    index[key] = (*index.get(key, ()), value)
+
+
+def _unlink(index: dict[K, tuple[V, ...]], key: K, value: V) -> None:
+    left = tuple(item for item in index.get(key, ()) if item != value)
+    if left:
+        index[key] = left
+    else:
+        index.pop(key, None)

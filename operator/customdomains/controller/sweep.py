@@ -1,0 +1,124 @@
+"""The sweep: what events could have missed is found by level, and what nobody owns is removed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from customdomains.cluster.errors import ApiError
+from customdomains.cluster.secrets import ROLE_NEXT_KEY, OwnedSecret
+from customdomains.controller.store import Store
+from customdomains.model.claim import Claim
+from customdomains.model.domain import CustomDomain, Key
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 600.0
+
+
+class SweptDomains(Protocol):
+    """CustomDomains, read live."""
+
+    async def names(self) -> dict[Key, str]:
+        """The uid of each."""
+        ...
+
+    async def read(self, key: Key) -> CustomDomain | None:
+        """One of them."""
+        ...
+
+
+class SweptSecrets(Protocol):
+    """The operator's Secrets."""
+
+    async def owned(self) -> list[OwnedSecret]:
+        """All that belong to domains."""
+        ...
+
+    async def mark_orphaned(self, secret: OwnedSecret, since: datetime | None) -> None:
+        """Note since when its domain is gone."""
+        ...
+
+    async def remove(self, secret: OwnedSecret) -> None:
+        """Delete this version of it."""
+        ...
+
+
+class Sweep:
+    """Looks over everything, at the start and every ten minutes."""
+
+    def __init__(
+        self,
+        store: Store,
+        domains: SweptDomains,
+        secrets: SweptSecrets,
+        *,
+        now: Callable[[], datetime],
+        wake: Callable[[Key], None],
+        retention: timedelta,
+    ) -> None:
+        self._store = store
+        self._domains = domains
+        self._secrets = secrets
+        self._now = now
+        self._wake = wake
+        self._retention = retention
+
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            try:
+                await self.sweep()
+            except ApiError as error:
+                log.warning("the sweep was cut short: %s", error)
+            await asyncio.sleep(INTERVAL)
+
+    async def sweep(self) -> None:
+        """Once over everything. Raises `ApiError`."""
+        await self._find_deleted()
+        for claim in list(self._store.claims):
+            held = self._store.domain(claim.holder.key)
+            if held is None or held.domain != claim.domain:
+                self._wake(claim.holder.key)
+        for secret in await self._secrets.owned():
+            await self._look_after(secret)
+
+    async def _find_deleted(self) -> None:
+        """Deletions that no watch told: a watch that starts anew lists only what is there."""
+        there = await self._domains.names()
+        missing = [d for d in self._store.domains if there.get(d.key) != d.uid]
+        for domain in missing:
+            live = await self._domains.read(domain.key)
+            if live is not None:
+                self._store.put_domain(live)
+            else:
+                self._store.drop_domain(domain.key, domain.uid)
+
+    async def _look_after(self, secret: OwnedSecret) -> None:
+        claim = self._store.claim(secret.domain)
+        now = self._now()
+        if claim is not None and claim.id == secret.id and _in_use(secret, claim):
+            if secret.orphaned_at is not None:
+                await self._secrets.mark_orphaned(secret, None)
+        elif secret.orphaned_at is None:
+            await self._secrets.mark_orphaned(secret, now)
+        elif now - secret.orphaned_at >= self._retention:
+            await self._secrets.remove(secret)
+            log.info(
+                "removed Secret %s/%s: %s does not use it any more",
+                secret.namespace,
+                secret.name,
+                secret.domain,
+            )
+
+
+def _in_use(secret: OwnedSecret, claim: Claim) -> bool:
+    """Whether the claim's certificate is in it, or may be on its way there."""
+    if claim.order is not None:
+        return True
+    if secret.role == ROLE_NEXT_KEY or claim.certificate is None:
+        return False
+    return secret.name == claim.certificate.secret_name

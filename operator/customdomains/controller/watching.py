@@ -1,0 +1,130 @@
+"""kopf as the watcher of CustomDomains: it logs in, lists, watches, and answers liveness probes.
+
+kopf cancels every task that starts after it when it ends, so it has a thread and an event loop of
+its own. Its handlers only parse a slim copy and hand that over; they write nothing, so kopf adds no
+finalizers, annotations or Events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+
+from customdomains.model.domain import GROUP, VERSION, CustomDomain, Key, parse_domain
+
+log = logging.getLogger(__name__)
+
+PLURAL = "customdomains"
+PAGE = 500
+
+Change = CustomDomain | tuple[Key, str]
+"""A version of a resource, or the key and uid of one that was deleted."""
+
+
+class DomainWatcher:
+    """Watches CustomDomains in all namespaces and hands changes over to `loop`, in batches."""
+
+    def __init__(
+        self,
+        login: Callable[[], Awaitable[kopf.ConnectionInfo]],
+        deliver: Callable[[Change], None],
+        alive: Callable[[], dict[str, Any]],
+        *,
+        probe_url: str,
+    ) -> None:
+        """`login` and `alive` are called in kopf's thread, `deliver` in the loop that starts it.
+
+        `alive` gives figures for the liveness probe at `probe_url`, or raises where it should fail.
+        """
+        self._login = login
+        self._deliver = deliver
+        self._alive = alive
+        self._probe_url = probe_url
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pending: deque[Change] = deque()
+        self._draining = False
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+
+    async def run(self) -> None:
+        """Watch until cancelled. Raises what kopf ended with, if it ended by itself."""
+        self._loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+
+        def main() -> None:
+            try:
+                asyncio.run(self._operate())
+            except BaseException as error:  # noqa: BLE001 - carried over to the other thread
+                self._failure = error
+            finally:
+                self._call(ended.set)
+
+        thread = threading.Thread(target=main, name="kopf", daemon=True)
+        thread.start()
+        try:
+            await ended.wait()
+        finally:
+            self._stop.set()
+        raise RuntimeError("kopf has ended by itself") from self._failure
+
+    async def _operate(self) -> None:
+        registry = kopf.OperatorRegistry()
+        kopf.on.startup(registry=registry)(_configure)
+        kopf.on.login(registry=registry)(self._log_in)
+        kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(self._on_event)
+        kopf.on.probe(id="controller", registry=registry, errors=kopf.ErrorsMode.PERMANENT)(
+            self._probe
+        )
+        await kopf.operator(
+            registry=registry,
+            standalone=True,
+            clusterwide=True,
+            liveness_endpoint=self._probe_url,
+            stop_flag=self._stop,
+        )
+
+    async def _log_in(self, **_: Any) -> kopf.ConnectionInfo:
+        return await self._login()
+
+    def _probe(self, **_: Any) -> dict[str, Any]:
+        return self._alive()
+
+    async def _on_event(self, type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
+        meta = body["metadata"]
+        if type == "DELETED":
+            self._hand_over((Key(meta["namespace"], meta["name"]), meta["uid"]))
+            return
+        try:
+            self._hand_over(parse_domain(body))
+        except (ValueError, KeyError) as error:
+            log.warning("%s/%s can't be read: %r", meta["namespace"], meta["name"], error)
+
+    def _hand_over(self, change: Change) -> None:
+        """One wake-up of the other loop serves all that has come until it gets there."""
+        self._pending.append(change)
+        if not self._draining:
+            self._draining = True
+            self._call(self._drain)
+
+    def _drain(self) -> None:
+        self._draining = False
+        while self._pending:
+            self._deliver(self._pending.popleft())
+
+    def _call(self, function: Callable[[], None]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function)
+
+
+def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.watching.chunk_size = PAGE
+    settings.queueing.worker_limit = 50
+    settings.queueing.idle_timeout = 0.01
