@@ -68,6 +68,20 @@ async def test_stored_account_key_that_is_none(make_engine):
     assert "secret" not in error.message
 
 
+async def test_what_the_key_store_raises_passes_through(make_engine):
+    class Unreadable(MemoryKeyStore):
+        async def load_or_create(self, make):
+            if self.made == 0:
+                self.made = 1
+                raise PermissionError("no right to read the Secret")
+            return await super().load_or_create(make)
+
+    engine = make_engine(Unreadable())
+    with pytest.raises(PermissionError):
+        await engine.place(NAMES)
+    await engine.place(NAMES)
+
+
 async def test_giving_up_does_not_disturb_the_others(engine, ca):
     arrived, release = asyncio.Event(), asyncio.Event()
 

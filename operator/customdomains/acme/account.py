@@ -31,8 +31,8 @@ class AccountKeyStore(Protocol):
         """The account key (PEM, PKCS#8, ECDSA P-256).
 
         Where there is none yet, what `make` returns is stored for good; whoever loses the race
-        of creating gets the winner's. Raises OrderError(STORAGE_FAILED) where it can't be read
-        or stored, within a deadline of its own.
+        of creating gets the winner's. It has a deadline of its own; what it raises where the key
+        can't be read or stored passes through the engine.
         """
         ...
 

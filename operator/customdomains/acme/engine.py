@@ -34,7 +34,7 @@ class AcmeEngine:
     """One issuer's ACME client (a `CertificateEngine`), for one event loop.
 
     `place` and `complete` raise OrderError and nothing else, apart from what the caller's
-    own `key_for_finalize` raises. Each waits for a CA with a deadline: every request ends
+    own `key_for_finalize` and key store raise. Each waits for a CA with a deadline: every request ends
     within four request time-outs, and `complete` begins none two minutes after its start.
     """
 
