@@ -34,8 +34,8 @@ class AcmeEngine:
     """One issuer's ACME client (a `CertificateEngine`), for one event loop.
 
     `place` and `complete` raise OrderError and nothing else, apart from what the caller's
-    own `key_for_finalize` and key store raise. Each waits for a CA with a deadline: every request ends
-    within four request time-outs, and `complete` begins none two minutes after its start.
+    own `key_for_finalize` and key store raise. Every wait has a deadline: a request ends
+    within four request time-outs, and `complete` asks no more two minutes after its start.
     """
 
     def __init__(
