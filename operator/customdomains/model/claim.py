@@ -7,10 +7,35 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from customdomains.model.certificate import CertificateFacts, Method
 from customdomains.model.domain import API_VERSION, GROUP, Key
-from customdomains.model.reasons import Reason
-from customdomains.model.times import format_optional, format_time, parse_time
+from customdomains.model.progress import (
+    CertificateRecord,
+    Failure,
+    Order,
+    Verification,
+    drop_empty,
+    parse_certificate,
+    parse_failure,
+    parse_order,
+    parse_verification,
+    render_certificate,
+    render_failure,
+    render_order,
+    render_verification,
+)
+from customdomains.model.times import parse_time
+
+__all__ = [
+    "ID_LABEL",
+    "CertificateRecord",
+    "Claim",
+    "Failure",
+    "Holder",
+    "Order",
+    "Verification",
+    "parse_claim",
+    "render_claim",
+]
 
 ID_LABEL = f"{GROUP}/id"
 
@@ -27,57 +52,6 @@ class Holder:
     key: Key
     namespace_uid: str
     uid: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The proof: how and when it was found, what was seen, since when it is gone (or None)."""
-
-    method: Method
-    verified_at: datetime
-    seen: tuple[str, ...] = ()
-    gone_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """An ACME order under way; `digests` are the TXT values that answer its challenges."""
-
-    url: str
-    issuer: str
-    names: tuple[str, ...]
-    method: Method
-    digests: tuple[str, ...]
-    placed_at: datetime
-    expires: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateRecord:
-    """The certificate that is in the Secret now."""
-
-    issuer: str
-    secret_name: str
-    names: tuple[str, ...]
-    issued_at: datetime
-    facts: CertificateFacts
-
-    @property
-    def renewal_time(self) -> datetime:
-        """Two thirds into the lifetime."""
-        facts = self.facts
-        return facts.not_before + (facts.not_after - facts.not_before) * 2 / 3
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """The last failed try for a certificate; `count` is how many failed in a row."""
-
-    reason: Reason
-    message: str
-    at: datetime
-    count: int
-    retry_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +101,12 @@ def render_claim(claim: Claim) -> dict[str, Any]:
         "metadata": metadata,
         "spec": {"id": claim.id, "token": claim.token, "holderRef": holder},
     }
-    status = _drop_empty(
+    status = drop_empty(
         {
-            "verification": _optional(_render_verification, claim.verification),
-            "order": _optional(_render_order, claim.order),
-            "certificate": _optional(_render_certificate, claim.certificate),
-            "failure": _optional(_render_failure, claim.failure),
+            "verification": _optional(render_verification, claim.verification),
+            "order": _optional(render_order, claim.order),
+            "certificate": _optional(render_certificate, claim.certificate),
+            "failure": _optional(render_failure, claim.failure),
             "issueRequestHandled": claim.issue_handled,
         }
     )
@@ -160,120 +134,15 @@ def parse_claim(body: Mapping[str, Any]) -> Claim:
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
             created=parse_time(meta.get("creationTimestamp")) or _EPOCH,
-            verification=_optional(_parse_verification, status.get("verification")),
-            order=_optional(_parse_order, status.get("order")),
-            certificate=_optional(_parse_certificate, status.get("certificate")),
-            failure=_optional(_parse_failure, status.get("failure")),
+            verification=_optional(parse_verification, status.get("verification")),
+            order=_optional(parse_order, status.get("order")),
+            certificate=_optional(parse_certificate, status.get("certificate")),
+            failure=_optional(parse_failure, status.get("failure")),
             issue_handled=status.get("issueRequestHandled"),
         )
     except KeyError as missing:
         raise ValueError(f"DomainClaim {meta.get('name')} lacks {missing}") from missing
 
 
-def _render_verification(value: Verification) -> dict[str, Any]:
-    return _drop_empty(
-        {
-            "method": value.method,
-            "verifiedAt": format_time(value.verified_at),
-            "seen": list(value.seen),
-            "goneSince": format_optional(value.gone_since),
-        }
-    )
-
-
-def _parse_verification(body: Mapping[str, Any]) -> Verification:
-    return Verification(
-        method=Method(body["method"]),
-        verified_at=_time(body["verifiedAt"]),
-        seen=tuple(body.get("seen", ())),
-        gone_since=parse_time(body.get("goneSince")),
-    )
-
-
-def _render_order(value: Order) -> dict[str, Any]:
-    return _drop_empty(
-        {
-            "url": value.url,
-            "issuer": value.issuer,
-            "names": list(value.names),
-            "method": value.method,
-            "digests": list(value.digests),
-            "placedAt": format_time(value.placed_at),
-            "expires": format_optional(value.expires),
-        }
-    )
-
-
-def _parse_order(body: Mapping[str, Any]) -> Order:
-    return Order(
-        url=body["url"],
-        issuer=body["issuer"],
-        names=tuple(body["names"]),
-        method=Method(body["method"]),
-        digests=tuple(body.get("digests", ())),
-        placed_at=_time(body["placedAt"]),
-        expires=parse_time(body.get("expires")),
-    )
-
-
-def _render_certificate(value: CertificateRecord) -> dict[str, Any]:
-    return {
-        "issuer": value.issuer,
-        "secretName": value.secret_name,
-        "names": list(value.names),
-        "issuedAt": format_time(value.issued_at),
-        "serialNumber": value.facts.serial_number,
-        "notBefore": format_time(value.facts.not_before),
-        "notAfter": format_time(value.facts.not_after),
-        "fingerprint": value.facts.fingerprint,
-    }
-
-
-def _parse_certificate(body: Mapping[str, Any]) -> CertificateRecord:
-    return CertificateRecord(
-        issuer=body["issuer"],
-        secret_name=body["secretName"],
-        names=tuple(body["names"]),
-        issued_at=_time(body["issuedAt"]),
-        facts=CertificateFacts(
-            serial_number=body["serialNumber"],
-            not_before=_time(body["notBefore"]),
-            not_after=_time(body["notAfter"]),
-            fingerprint=body["fingerprint"],
-        ),
-    )
-
-
-def _render_failure(value: Failure) -> dict[str, Any]:
-    return {
-        "reason": value.reason,
-        "message": value.message,
-        "at": format_time(value.at),
-        "count": value.count,
-        "retryAt": format_time(value.retry_at),
-    }
-
-
-def _parse_failure(body: Mapping[str, Any]) -> Failure:
-    return Failure(
-        reason=Reason(body["reason"]),
-        message=body["message"],
-        at=_time(body["at"]),
-        count=body["count"],
-        retry_at=_time(body["retryAt"]),
-    )
-
-
 def _optional(convert: Callable[[A], B], value: A | None) -> B | None:
     return None if value is None else convert(value)
-
-
-def _time(text: str) -> datetime:
-    moment = parse_time(text)
-    if moment is None:
-        raise ValueError(f"{text!r} is not an RFC 3339 time")
-    return moment
-
-
-def _drop_empty(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value not in (None, [], "")}
