@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ EXTERNAL_ID = f"{GROUP}/external-id"
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _REQUEST_LENGTH = 64
+_SECRET_NAME_LENGTH = 248
+"""So that `-next` fits behind it."""
 
 
 class Key(NamedTuple):
@@ -89,11 +92,19 @@ def parse_domain(body: Mapping[str, Any]) -> CustomDomain:
         suspend=bool(spec.get("suspend", False)),
         issuance=Issuance(certificate.get("issuance", Issuance.AUTOMATIC)),
         issuer=certificate.get("issuer"),
-        secret_name=certificate.get("secretName") or f"{name}-tls",
+        secret_name=certificate.get("secretName") or default_secret_name(name),
         check_requested=_request(annotations.get(CHECK_REQUESTED)),
         issue_requested=_request(annotations.get(ISSUE_REQUESTED)),
         status=mark_of(body.get("status") or {}),
     )
+
+
+def default_secret_name(name: str) -> str:
+    """The Secret of the CustomDomain `name`; a name too long for that is cut, with its hash."""
+    if len(name) + len("-tls") <= _SECRET_NAME_LENGTH:
+        return f"{name}-tls"
+    mark = hashlib.sha256(name.encode()).hexdigest()[:12]
+    return f"{name[: _SECRET_NAME_LENGTH - 17].rstrip('-.')}-{mark}-tls"
 
 
 def _request(value: str | None) -> str | None:

@@ -7,6 +7,7 @@ trailing dot (RFC 5890, RFC 5891; UTS 46 non-transitional).
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import cache
 
 import idna
@@ -16,6 +17,12 @@ from customdomains.model.reasons import Reason
 
 CHALLENGE_LABEL = "_acme-challenge"
 """RFC 8555 section 8.4."""
+
+_FULL_STOPS = re.compile("[\u3002\uff0e\uff61]")
+"""What UTS 46 reads as a dot between labels."""
+
+_URL_PARTS = re.compile(r"[/:?#@\\]")
+_CODEPOINT = re.compile(r"codepoint U\+([0-9A-F]{4,6})\b")
 
 MAX_LENGTH = 253 - len(CHALLENGE_LABEL) - 1
 """RFC 1035 section 2.3.4 allows 253 characters; the challenge's label has to fit in front."""
@@ -83,7 +90,7 @@ def canonical_name(text: str) -> str:
 
 
 def _to_a_labels(text: str) -> str:
-    bare = text.removesuffix(".")
+    bare = _FULL_STOPS.sub(".", text).removesuffix(".")
     if not bare:
         raise NameRefusedError(Reason.INVALID_NAME, "the domain name is empty")
     if "*" in bare:
@@ -91,13 +98,23 @@ def _to_a_labels(text: str) -> str:
             Reason.INVALID_NAME,
             f"{_quoted(text)} has a wildcard; register the domain itself and set spec.wildcard",
         )
+    if bare.endswith("."):
+        raise NameRefusedError(
+            Reason.INVALID_NAME, f"{_quoted(text)} has an empty label: two dots in a row"
+        )
+    if _URL_PARTS.search(bare):
+        raise NameRefusedError(
+            Reason.INVALID_NAME,
+            f"{_quoted(text)} is more than a domain name; give the name alone, without scheme, "
+            "port or path, such as www.example.com",
+        )
     try:
         encoded = idna.encode(bare, uts46=True, std3_rules=True, transitional=False)
     except (idna.IDNAError, UnicodeError) as error:
         raise NameRefusedError(
             Reason.INVALID_NAME, f"{_quoted(text)} is not a domain name: {_cause(error)}"
         ) from error
-    return encoded.decode("ascii").removesuffix(".")
+    return encoded.decode("ascii")
 
 
 def _refuse_addresses(name: str) -> None:
@@ -113,8 +130,14 @@ def _refuse_addresses(name: str) -> None:
 
 
 def _cause(error: Exception) -> str:
-    text = str(error) or "it breaks the rules of IDNA 2008 (RFC 5891)"
+    """What idna says, with the character itself beside its number."""
+    text = _CODEPOINT.sub(_named, str(error)) or "it breaks the rules of IDNA 2008 (RFC 5891)"
     return text[:1].lower() + text[1:200]
+
+
+def _named(match: re.Match[str]) -> str:
+    character = chr(int(match[1], 16))
+    return f"the character {character!a}" if character.isascii() else match[0]
 
 
 def _quoted(text: str) -> str:
