@@ -1,0 +1,11 @@
+"""The HTTP API: registering domains and asking about them, as the platform's backend does.
+
+It reads from watches and writes claims, CustomDomains and the annotations that ask the controller
+for something; status and Secrets are the controller's. It is the only room that serves HTTP by
+aiohttp.web.
+"""
+
+from customdomains.api.app import ApiOptions, run_api, serving
+from customdomains.api.auth import TokenFileError
+
+__all__ = ["ApiOptions", "TokenFileError", "run_api", "serving"]

@@ -1,0 +1,118 @@
+"""The HTTP process: one aiohttp application on one address, and the watches that feed it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from customdomains.api.auth import Tokens
+from customdomains.api.directory import Directory
+from customdomains.api.gate import MAX_BODY, Gate
+from customdomains.api.handlers import Handlers, Probes
+from customdomains.api.metrics import HttpMetrics
+from customdomains.api.registration import Registrar
+from customdomains.api.requests import Requests
+from customdomains.cluster import ApiClient
+
+_KEEPALIVE = 75.0  # seconds an idle connection is kept: longer than proxies keep theirs
+_DRAIN = 25.0  # seconds for what is under way at the end, within kubelet's usual 30
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """What the HTTP process needs of the settings.
+
+    `zone` is the delegation zone; `namespace` is where domains are registered, and all that is
+    served; `registered_status` answers for a domain that is held already (409 or 500);
+    `controller_timeout` is in seconds. With `token_file` None nobody is asked for a token; port 0
+    takes any.
+    """
+
+    host: str
+    port: int
+    namespace: str
+    zone: str
+    token_file: Path | None
+    registered_status: int = 500
+    controller_timeout: float = 15.0
+
+
+async def run_api(
+    options: ApiOptions, client: ApiClient, registry: CollectorRegistry, stop: asyncio.Event
+) -> None:
+    """Serve until `stop` is set, then finish what is under way.
+
+    Raises `TokenFileError`, and `OSError` when the address can't be listened on.
+    """
+    async with serving(options, client, registry) as port:
+        _log.info("Serving the HTTP API on %s:%d", options.host or "*", port)
+        await stop.wait()
+        _log.info("Stopping: no new requests, what is under way is finished")
+
+
+@asynccontextmanager
+async def serving(
+    options: ApiOptions, client: ApiClient, registry: CollectorRegistry
+) -> AsyncIterator[int]:
+    """Serve while the body runs; the port that is listened on. Raises like `run_api`."""
+    directory = Directory(client, options.namespace)
+    application = _application(options, client, registry, directory)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        keepalive_timeout=_KEEPALIVE,
+        shutdown_timeout=_DRAIN,
+    )
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(directory.run())
+        try:
+            await runner.setup()
+            site = web.TCPSite(runner, options.host or None, options.port)
+            await site.start()
+            yield int(runner.addresses[0][1])
+        finally:
+            await runner.cleanup()
+            watching.cancel()
+
+
+def _application(
+    options: ApiOptions, client: ApiClient, registry: CollectorRegistry, directory: Directory
+) -> web.Application:
+    def ready() -> bool:
+        return directory.synced
+
+    tokens = None if options.token_file is None else Tokens(options.token_file)
+    gate = Gate(tokens, HttpMetrics(registry), ready, options.registered_status)
+    handlers = Handlers(
+        directory,
+        Registrar(client, directory),
+        Requests(client, directory, options.controller_timeout),
+        options.zone,
+    )
+    probes = Probes(registry, ready)
+
+    application = web.Application(middlewares=[gate.pass_on], client_max_size=MAX_BODY)
+    application.add_routes(
+        [
+            web.post("/domains", handlers.register),
+            web.get("/domains", handlers.page),
+            web.get("/domains/{id}", handlers.get),
+            web.delete("/domains/{id}", handlers.delete),
+            web.post("/domains/{id}/verify", handlers.verify),
+            web.post("/domains/{id}/issue-certificate", handlers.issue),
+            web.get("/domains/{id}/certificate", handlers.certificate),
+            web.get("/healthz", probes.healthz),
+            web.get("/readyz", probes.readyz),
+            web.get("/metrics", probes.metrics),
+        ]
+    )
+    return application

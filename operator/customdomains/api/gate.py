@@ -1,0 +1,159 @@
+"""What every request passes: bounds, credentials, and errors in the contract's one form."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from customdomains.api import views
+from customdomains.api.auth import Tokens
+from customdomains.api.errors import (
+    AlreadyRegistered,
+    CallError,
+    Failed,
+    LookupFailed,
+    NotThere,
+    Refused,
+)
+from customdomains.api.metrics import HttpMetrics
+
+MAX_BODY = 64 * 1024  # bytes
+MAX_IN_FLIGHT = 256  # requests; beyond that waiting helps nobody
+
+OPEN_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Without credentials, and answered however much else is going on."""
+
+JSON = {"Content-Type": "application/json"}
+
+_KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
+_RETRY_AFTER = {"Retry-After": "1"}
+
+_log = logging.getLogger(__name__)
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Gate:
+    """An aiohttp middleware. `tokens` None lets everybody in; `ready` says whether calls can be
+    answered yet.
+    """
+
+    def __init__(
+        self,
+        tokens: Tokens | None,
+        metrics: HttpMetrics,
+        ready: Callable[[], bool],
+        registered_status: int,
+    ) -> None:
+        self._tokens = tokens
+        self._metrics = metrics
+        self._ready = ready
+        self._in_flight = 0
+        self._statuses: Mapping[type[CallError], int] = {
+            Refused: 400,
+            NotThere: 404,
+            LookupFailed: 424,
+            AlreadyRegistered: registered_status,
+            Failed: 500,
+        }
+
+    @web.middleware
+    async def pass_on(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Answer the request by `handler`, or say why not."""
+        begun = time.perf_counter()
+        route = _route(request)
+        self._count(1)
+        try:
+            response = await self._answer(request, handler, route)
+        finally:
+            self._count(-1)
+        seconds = time.perf_counter() - begun
+        method = request.method if request.method in _KNOWN_METHODS else "other"
+        self._metrics.answered(method, route, response.status, seconds)
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%s %s %d %.1f ms", method, route, response.status, seconds * 1000)
+        return response
+
+    async def _answer(
+        self, request: web.Request, handler: _Handler, route: str
+    ) -> web.StreamResponse:
+        try:
+            if route in OPEN_ROUTES:
+                return await handler(request)
+            if request.match_info.http_exception is None:
+                refusal = self._refuse(request)
+                if refusal is not None:
+                    return refusal
+            return await handler(request)
+        except CallError as error:
+            return problem(self._statuses[type(error)], error.code, error.message)
+        except web.HTTPException as error:
+            return _from_aiohttp(error, request)
+        except Exception:  # noqa: BLE001 - a defect costs one answer, and is told with its place
+            _log.exception("%s %s failed", request.method, route)
+            return problem(500, "internal_error", "something went wrong here; it has been logged")
+
+    def _refuse(self, request: web.Request) -> web.Response | None:
+        if self._tokens is not None:
+            authorization = request.headers.get("Authorization")
+            if not self._tokens.accept(authorization):
+                return _unauthorized(given=authorization is not None)
+        if (request.content_length or 0) > MAX_BODY:
+            return _too_large()
+        if self._in_flight > MAX_IN_FLIGHT:
+            message = f"{MAX_IN_FLIGHT} requests are being worked on; try again in a moment"
+            return problem(503, "overloaded", message, _RETRY_AFTER)
+        if not self._ready():
+            message = "the domains are still being read from the Kubernetes API server"
+            return problem(503, "not_ready", message, _RETRY_AFTER)
+        return None
+
+    def _count(self, change: int) -> None:
+        self._in_flight += change
+        self._metrics.in_flight(self._in_flight)
+
+
+def problem(
+    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """An error in the contract's form."""
+    return web.Response(
+        status=status, body=views.error(code, message), headers={**JSON, **(headers or {})}
+    )
+
+
+def _route(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return "unknown" if resource is None else resource.canonical
+
+
+def _unauthorized(*, given: bool) -> web.Response:
+    challenge = 'Bearer realm="customdomains"'
+    if given:
+        challenge += ', error="invalid_token"'  # RFC 6750 section 3.1
+    return problem(
+        401,
+        "unauthorized",
+        "this needs the header `Authorization: Bearer <token>` with a token that is known here",
+        {"WWW-Authenticate": challenge},
+    )
+
+
+def _too_large() -> web.Response:
+    return problem(413, "body_too_large", f"the body is larger than {MAX_BODY} bytes")
+
+
+def _from_aiohttp(error: web.HTTPException, request: web.Request) -> web.Response:
+    """What the router or the reader of bodies raised."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        message = f"{request.method[:20]} is not possible here; possible are: {allowed}"
+        return problem(405, "method_not_allowed", message, {"Allow": allowed})
+    if isinstance(error, web.HTTPNotFound):
+        return problem(404, "not_found", "there is nothing at this path")
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return _too_large()
+    return problem(error.status, "bad_request", error.reason)

@@ -1,0 +1,115 @@
+"""From an HTTP request to the room's own words and back; nothing is decided here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+from customdomains.api import calls, views
+from customdomains.api.directory import Directory
+from customdomains.api.errors import NotThere, Refused
+from customdomains.api.gate import JSON, problem
+from customdomains.api.registration import Registrar
+from customdomains.api.requests import Requests
+
+_BODY_TIMEOUT = 10.0  # seconds a caller has to send what it announced
+
+
+class Handlers:
+    """The endpoints. `zone` is the delegation zone (canonical)."""
+
+    def __init__(
+        self, directory: Directory, registrar: Registrar, requests: Requests, zone: str
+    ) -> None:
+        self._directory = directory
+        self._registrar = registrar
+        self._requests = requests
+        self._zone = zone
+
+    async def register(self, request: web.Request) -> web.Response:
+        """POST /domains."""
+        wanted = calls.new_domain(await _body(request))
+        return _json(views.registered(await self._registrar.register(wanted), self._zone), 201)
+
+    async def page(self, request: web.Request) -> web.Response:
+        """GET /domains."""
+        query = request.query
+        wanted = calls.selection(query, query.getall("label", []))
+        found, following = calls.select(self._directory, wanted)
+        return _json(views.page(found, following, self._zone))
+
+    async def get(self, request: web.Request) -> web.Response:
+        """GET /domains/{id}."""
+        found = await self._directory.find(_id(request))
+        return _json(views.domain(found, self._zone))
+
+    async def delete(self, request: web.Request) -> web.Response:
+        """DELETE /domains/{id}."""
+        await self._registrar.delete(_id(request))
+        return web.Response(status=204)
+
+    async def verify(self, request: web.Request) -> web.Response:
+        """POST /domains/{id}/verify."""
+        found = await self._requests.verify(_id(request))
+        return _json(views.domain(found, self._zone))
+
+    async def issue(self, request: web.Request) -> web.Response:
+        """POST /domains/{id}/issue-certificate."""
+        return _json(views.order(await self._requests.issue(_id(request))), 202)
+
+    async def certificate(self, request: web.Request) -> web.Response:
+        """GET /domains/{id}/certificate."""
+        found = await self._directory.find(_id(request))
+        record = found.claim.certificate
+        if record is None:
+            raise NotThere("certificate_not_found", "the domain has no certificate (yet)")
+        return _json(views.certificate(found.claim, record))
+
+
+class Probes:
+    """What kubelet and Prometheus ask."""
+
+    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool]) -> None:
+        self._registry = registry
+        self._ready = ready
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        """GET /healthz: that this is answered is the answer."""
+        return _json(b'{"status":"ok"}')
+
+    async def readyz(self, _: web.Request) -> web.Response:
+        """GET /readyz: once everything was read; also while the API server is away after that,
+        since what was read is still served.
+        """
+        if not self._ready():
+            return problem(503, "not_ready", "not everything is read from the API server yet")
+        return _json(b'{"status":"ok"}')
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        """GET /metrics."""
+        return web.Response(
+            body=generate_latest(self._registry),
+            headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4},
+        )
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT):
+            return await request.read()
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    except web.RequestPayloadError as error:
+        raise Refused("malformed_body", f"the body can't be read: {error}") from error
+
+
+def _id(request: web.Request) -> str:
+    return request.match_info["id"]
+
+
+def _json(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=body, headers=JSON)

@@ -1,0 +1,41 @@
+"""What the HTTP process counts."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
+
+
+class HttpMetrics:
+    """Requests by method, route and code; the route is a template, never a caller's text."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics, so once a registry."""
+        self._requests = Counter(
+            "customdomains_http_requests",
+            "HTTP requests answered.",
+            ("method", "route", "code"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "customdomains_http_request_seconds",
+            "Seconds from a request's headers to its answer.",
+            ("method", "route"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._in_flight = Gauge(
+            "customdomains_http_requests_in_flight",
+            "HTTP requests being worked on.",
+            registry=registry,
+        )
+
+    def answered(self, method: str, route: str, code: int, seconds: float) -> None:
+        """Count one answer."""
+        self._requests.labels(method, route, str(code)).inc()
+        self._seconds.labels(method, route).observe(seconds)
+
+    def in_flight(self, number: int) -> None:
+        """How many requests are being worked on now."""
+        self._in_flight.set(number)

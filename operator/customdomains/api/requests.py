@@ -1,0 +1,234 @@
+"""Asking the controller for something and waiting for its answer: a check, a certificate.
+
+A request is an annotation with a mark that never repeats. The controller repeats the mark where
+it has answered: in the resource's status for a check, in the claim for a certificate. Where two
+callers ask at once the later mark replaces the earlier one, so both wait for whichever is there.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from customdomains.api.directory import Directory
+from customdomains.api.errors import (
+    CallError,
+    Failed,
+    LookupFailed,
+    Refused,
+    code_of,
+    no_such_domain,
+    storage_failed,
+)
+from customdomains.api.resources import DomainView, Registration, parse_view
+from customdomains.cluster import ApiClient, ApiError, Conflict, NotFound
+from customdomains.cluster.kinds import CUSTOM_DOMAINS
+from customdomains.model.claim import Claim, Failure
+from customdomains.model.domain import CHECK_REQUESTED, ISSUE_REQUESTED, Issuance
+from customdomains.model.reasons import Reason
+from customdomains.model.status import RecordState
+from customdomains.policy.ownership import proof_current
+from customdomains.policy.schedule import failure_delay
+
+_TENANTS_OWN = frozenset({Reason.SECRET_CONFLICT, Reason.UNKNOWN_ISSUER})
+"""Failures that the domain's own spec or namespace causes."""
+
+
+class Requests:
+    """Asks in the directory's namespace; `timeout` is what the controller gets, in seconds."""
+
+    def __init__(self, client: ApiClient, directory: Directory, timeout: float) -> None:
+        self._client = client
+        self._directory = directory
+        self._timeout = timeout
+        self._last_mark = 0
+
+    async def verify(self, registration_id: str) -> Registration:
+        """The registration once its domain is verified, after a check where it is not yet.
+
+        Raises `LookupFailed`, `Refused` with what is wrong, `Failed` without an answer.
+        """
+        found = await self._directory.find(registration_id)
+        if _verified(found):
+            return found
+        _refuse_suspended(found.domain)
+        asked = await self._ask(found, CHECK_REQUESTED)
+
+        def answered(view: DomainView | None) -> bool:
+            return view is None or view.uid != asked.uid or _check_answered(view)
+
+        try:
+            await self._directory.domains.wait_for(str(asked.key), answered, self._timeout)
+        except TimeoutError:
+            raise _no_answer() from None
+        found = await self._settled(registration_id)
+        if _verified(found):
+            return found
+        raise _what_is_wrong(found.domain)
+
+    async def issue(self, registration_id: str) -> Registration:
+        """The registration with an order under way, or with the certificate it already led to.
+
+        Raises `Refused` where there can be no order, `Failed` where there came none.
+        """
+        found = await self._directory.find(registration_id)
+        if not proof_current(found.claim) and _status_proved(found.domain):
+            found = await self._settled(registration_id)
+        _refuse_unproved(found)
+        if found.claim.order is not None:
+            return found
+        _refuse_suspended(found.domain)
+        _refuse_unwanted(found)
+        asked = await self._ask(found, ISSUE_REQUESTED)
+        domain = found.claim.domain
+
+        def answered(claim: Claim | None) -> bool:
+            if claim is None or claim.id != registration_id or not proof_current(claim):
+                return True
+            view = self._directory.domains.get(str(asked.key))
+            return claim.order is not None or (
+                view is not None and claim.issue_handled == view.issue_requested
+            )
+
+        try:
+            await self._directory.claims.wait_for(domain, answered, self._timeout)
+        except TimeoutError:
+            found = await self._directory.find(registration_id)
+            raise _unreachable(found.domain) or _no_answer() from None
+        found = await self._directory.find(registration_id)
+        _refuse_unproved(found)
+        if found.claim.order is None and found.claim.failure is not None:
+            raise _not_issued(found.claim.failure)
+        return found
+
+    async def _ask(self, found: Registration, annotation: str) -> DomainView:
+        """Set the annotation; the resource as it is with it."""
+        key, view = found.domain.key, found.domain
+        body = {"metadata": {"uid": view.uid, "annotations": {annotation: self._mark()}}}
+        try:
+            answer = await self._client.patch(CUSTOM_DOMAINS, key.name, body, key.namespace)
+        except (NotFound, Conflict) as error:
+            # Gone, or another one of the same name has taken its place.
+            raise no_such_domain() from error
+        except ApiError as error:
+            raise storage_failed("the request could not be stored", error) from error
+        asked = parse_view(answer)
+        self._directory.domains.put(str(key), asked)
+        return asked
+
+    async def _settled(self, registration_id: str) -> Registration:
+        """The registration, its claim at least as new as its status: two watches bring them."""
+        found = await self._directory.find(registration_id)
+        if not proof_current(found.claim) and _status_proved(found.domain):
+            try:
+                await self._directory.read_claim(found.claim.domain)
+            except ApiError as error:
+                raise storage_failed("the domain could not be looked for", error) from error
+            found = await self._directory.find(registration_id)
+        return found
+
+    def _mark(self) -> str:
+        """The time in RFC 3339 with nanoseconds, later than any mark before."""
+        self._last_mark = max(self._last_mark + 1, time.time_ns())
+        seconds, nanoseconds = divmod(self._last_mark, 1_000_000_000)
+        whole = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()
+        return f"{whole}.{nanoseconds:09d}Z"
+
+
+def _verified(found: Registration) -> bool:
+    """Whether the proof is there now, and the status that callers read says so."""
+    return proof_current(found.claim) and _status_proved(found.domain)
+
+
+def _status_proved(view: DomainView) -> bool:
+    condition = _condition(view, "Verified")
+    return condition.get("status") == "True" and condition.get("reason") == Reason.PROVED
+
+
+def _check_answered(view: DomainView) -> bool:
+    return view.check_requested is not None and view.check_requested == view.check_handled
+
+
+def _condition(view: DomainView, kind: str) -> dict[str, Any]:
+    """The condition of this type; empty where there is none."""
+    conditions: list[dict[str, Any]] = msgspec.json.decode(view.conditions or b"[]")
+    return next((c for c in conditions if c.get("type") == kind), {})
+
+
+def _what_is_wrong(view: DomainView) -> CallError:
+    """After a check that did not prove the domain: what it found, as the condition says it."""
+    unreachable = _unreachable(view)
+    if unreachable is not None:
+        return unreachable
+    condition = _condition(view, "Verified") or _condition(view, "Ready")
+    reason, message = condition.get("reason"), condition.get("message")
+    return Refused(
+        code_of(reason) if reason else "domain_not_verified",
+        message or "the domain is not verified",
+    )
+
+
+def _unreachable(view: DomainView) -> LookupFailed | None:
+    """The last check's failure to ask, if that is how it ended."""
+    condition = _condition(view, "Verified")
+    if condition.get("reason") == Reason.LOOKUP_FAILED:
+        return LookupFailed(condition["message"])
+    records: list[dict[str, Any]] = msgspec.json.decode(view.records or b"[]")
+    for record in records:
+        if record["state"] == RecordState.UNREACHABLE:
+            return LookupFailed(record["message"])
+    return None
+
+
+def _refuse_suspended(view: DomainView) -> None:
+    if view.suspend:
+        raise Refused(
+            "suspended",
+            "the domain is suspended: nothing is checked or ordered until spec.suspend is false",
+        )
+
+
+def _refuse_unproved(found: Registration) -> None:
+    if not proof_current(found.claim):
+        condition = _condition(found.domain, "Verified")
+        why = condition.get("message", "the DNS has not been asked yet")
+        raise Refused(
+            "domain_not_verified",
+            f"a certificate needs a verified domain, and {found.claim.domain} is not: {why}",
+        )
+
+
+def _refuse_unwanted(found: Registration) -> None:
+    """Where the controller would let the request lie: say so at once."""
+    if found.domain.issuance == Issuance.NEVER:
+        raise Refused(
+            "certificate_not_wanted",
+            "no certificate is wanted: spec.certificate.issuance of the domain is Never",
+        )
+    issued = _condition(found.domain, "CertificateIssued")
+    if issued.get("reason") == Reason.UNKNOWN_ISSUER:
+        raise Refused("unknown_issuer", issued["message"])
+    failure = found.claim.failure
+    if failure is not None and _ca_forbids(failure, datetime.now(UTC)):
+        raise _not_issued(failure)
+
+
+def _ca_forbids(failure: Failure, now: datetime) -> bool:
+    """Whether the CA itself has named a moment, and that is still to come."""
+    return now < failure.retry_at and failure.retry_at > failure.at + failure_delay(failure.count)
+
+
+def _not_issued(failure: Failure) -> CallError:
+    if failure.reason in _TENANTS_OWN:
+        return Refused(code_of(failure.reason), failure.message)
+    return Failed("certificate_authority_error", failure.message)
+
+
+def _no_answer() -> Failed:
+    return Failed(
+        "controller_unavailable",
+        "the controller has not answered in time; the request stays, so look again later",
+    )
