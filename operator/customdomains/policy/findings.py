@@ -15,6 +15,7 @@ from customdomains.model.status import RecordState
 
 SEEN_LIMIT = 4
 SEEN_LENGTH = 200
+DIGEST_INSTEAD = "a challenge's value is in its place, which proves the ownership as well"
 
 _IN_WORDS = {
     Outcome.NO_SUCH_NAME: "no such name",
@@ -36,7 +37,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found. `proof` is None unless ownership is proved."""
+    """What a check found. `proof` is None unless ownership is proved.
+
+    `digest` is the challenge value that the proof rests on, where the token is not there.
+    """
 
     proof: Method | None
     reason: Reason
@@ -44,6 +48,7 @@ class Finding:
     ownership: Verdict
     delegation: Verdict
     seen: tuple[str, ...]
+    digest: str | None = None
 
 
 def conclusive(finding: Finding) -> bool:
@@ -62,16 +67,25 @@ def judge(evidence: Evidence, claim: Claim, zone: str) -> Finding:
     name = f"{challenge_name(claim.domain)}."
     target = delegation_target(claim, zone)
     if not evidence.conclusive:
-        return _unreachable(name, seen)
+        return _unreachable(name, target, evidence.answers, seen)
     if any(target in answer.cnames for answer in evidence.conclusive):
         return _delegated(name, seen)
-    if holds_any(evidence.texts, claim.texts):
-        return _tokened(name, seen)
+    if holds_any(evidence.texts, (claim.token,)):
+        return _tokened(name, seen, None)
+    digests = [d for d in _digests(claim) if holds_any(evidence.texts, (d,))]
+    if digests:
+        return _tokened(name, seen, digests[0])
     if evidence.cnames:
         return _misdirected(name, target, claim, sorted(evidence.cnames), seen)
     if evidence.texts:
         return _mismatched(name, claim, evidence.texts, seen)
     return _missing(name, seen)
+
+
+def _digests(claim: Claim) -> tuple[str, ...]:
+    """The challenge values that count: the one that counted before comes first."""
+    known = claim.verification.digest if claim.verification else None
+    return (*((known,) if known else ()), *(claim.order.digests if claim.order else ()))
 
 
 def holds_any(found: Iterable[str], wanted: Iterable[str]) -> bool:
@@ -87,13 +101,27 @@ def challenges_present(evidence: Evidence, digests: Iterable[str]) -> bool:
 
 
 def describe(answers: Iterable[ServerAnswer]) -> tuple[str, ...]:
-    """Each answer as one bounded line: who said what."""
-    return tuple(f"{a.server}: {_content(a)}"[:SEEN_LENGTH] for a in answers)[:SEEN_LIMIT]
+    """Each answer as one bounded line: who said what.
+
+    Where somebody said something, who did not is left out; servers and values are sorted: the
+    same fact has the same lines, whichever server answers first and in whatever order.
+    """
+    told = tuple(answers)
+    told = tuple(a for a in told if a.outcome.conclusive) or told
+    lines = sorted(f"{a.server}: {_content(a)}"[:SEEN_LENGTH] for a in told)
+    return tuple(lines)[:SEEN_LIMIT]
+
+
+def shown(text: str, length: int = 120) -> str:
+    """What the DNS says as it may be shown: bounded, without control characters."""
+    if len(text) > length:
+        text = text[: length - 3] + "..."
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _content(answer: ServerAnswer) -> str:
-    parts = [f"CNAME {answer.cnames[0]}."] if answer.cnames else []
-    parts += [f'TXT "{text}"' for text in answer.texts]
+    parts = [f"CNAME {shown(answer.cnames[0])}."] if answer.cnames else []
+    parts += [f'TXT "{shown(text)}"' for text in sorted(answer.texts)]
     if answer.outcome is not Outcome.ANSWERED:
         parts.append(_IN_WORDS[answer.outcome])
     return ", ".join(parts) or "no TXT record"
@@ -110,23 +138,41 @@ def _delegated(name: str, seen: tuple[str, ...]) -> Finding:
     )
 
 
-def _tokened(name: str, seen: tuple[str, ...]) -> Finding:
+def _tokened(name: str, seen: tuple[str, ...], digest: str | None) -> Finding:
+    found = "found as wanted" if digest is None else DIGEST_INSTEAD
     return Finding(
         proof=Method.MANUAL,
         reason=Reason.PROVED,
-        message=f"the TXT record at {name} has the value that was asked for",
-        ownership=Verdict(RecordState.PRESENT, "found as wanted"),
+        message=f"the TXT record at {name} has a value that was asked for",
+        ownership=Verdict(RecordState.PRESENT, found),
         delegation=Verdict(RecordState.MISSING, "not needed: the TXT record is there"),
         seen=seen,
+        digest=digest,
     )
 
 
-def _unreachable(name: str, seen: tuple[str, ...]) -> Finding:
-    message = (
-        f"{name} could not be looked up: {'; '.join(seen) or 'no server was asked'}. "
-        "That says nothing about the record; it is tried again. If it stays so, check the "
-        "name servers of the domain."
-    )
+def _unreachable(
+    name: str, target: str, answers: tuple[ServerAnswer, ...], seen: tuple[str, ...]
+) -> Finding:
+    aliases = sorted({answer.cnames[0] for answer in answers if answer.cnames})
+    if any(target in answer.cnames for answer in answers):
+        message = (
+            f"the CNAME at {name} is right, but what it points to could not be looked up: the name "
+            "servers of the delegation zone did not answer. It is tried again; if it stays so, "
+            "tell the operator of this platform"
+        )
+    elif aliases:
+        message = (
+            f"the CNAME at {name} points to {shown(aliases[0])}., which could not be looked up; "
+            f"change its target to {target}."
+        )
+    else:
+        causes = sorted({_IN_WORDS.get(answer.outcome, answer.outcome) for answer in answers})
+        message = (
+            f"{name} could not be looked up ({', '.join(causes) or 'no server was asked'}). That "
+            "says nothing about the record; it is tried again. If it stays so, check the name "
+            "servers of the domain"
+        )
     verdict = Verdict(RecordState.UNREACHABLE, message)
     return Finding(None, Reason.LOOKUP_FAILED, message, verdict, verdict, seen)
 
@@ -143,15 +189,15 @@ def _missing(name: str, seen: tuple[str, ...]) -> Finding:
 
 
 def _mismatched(name: str, claim: Claim, texts: frozenset[str], seen: tuple[str, ...]) -> Finding:
-    shown = ", ".join(f'"{text[:80]}"' for text in sorted(texts)[:3])
-    if holds_any((_bared(text) for text in texts), claim.texts):
+    values = ", ".join(f'"{shown(text, 80)}"' for text in sorted(texts)[:3])
+    if holds_any((_bared(text) for text in texts), (claim.token,)):
         message = (
             f"the TXT record at {name} has quotes or spaces around the value, or another case; "
-            "enter the value exactly as listed, without quotes"
+            "enter it exactly as listed, without quotes"
         )
     else:
         message = (
-            f"the TXT record at {name} has another value: {shown}; "
+            f"the TXT record at {name} has another value: {values}; "
             "add a TXT record with the value listed"
         )
     return Finding(
@@ -174,7 +220,7 @@ def _bared(text: str) -> str:
 def _misdirected(
     name: str, target: str, claim: Claim, targets: list[str], seen: tuple[str, ...]
 ) -> Finding:
-    found = targets[0]
+    found = shown(targets[0], 253)
     if found.startswith(f"{target}."):
         message = (
             f"the CNAME at {name} points to {found}.: the DNS panel has appended a zone to the "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim, Holder, Verification
 from customdomains.model.domain import CustomDomain
 from customdomains.policy.findings import Finding, conclusive
@@ -31,24 +32,33 @@ def abandoned(claim: Claim, now: datetime) -> bool:
     return claim.holder.uid is not None or now - claim.created >= CLAIM_PATIENCE
 
 
-def apply_finding(claim: Claim, finding: Finding, now: datetime) -> Claim:
-    """The claim after a check.
+def apply_finding(claim: Claim, finding: Finding, now: datetime, rules: Rules) -> Claim:
+    """The claim after a check that ended at `now`.
 
     "Could not ask" changes nothing. A proof that is gone keeps its place and gets the time since
-    when; one that is back starts where it was, or anew after the grace period.
+    when; one that is back starts where it was, or anew after the grace period. An order under way
+    follows the way of proving: who answers its challenge has changed with it.
     """
     known = claim.verification
     if finding.proof is not None:
-        if known is None:
-            proved = Verification(finding.proof, now, finding.seen)
-        elif known.method is finding.proof and known.gone_since is None:
-            return claim
-        else:
-            proved = replace(known, method=finding.proof, seen=finding.seen, gone_since=None)
-        return replace(claim, verification=proved)
+        order = replace(claim.order, method=finding.proof) if claim.order else None
+        return replace(
+            claim, verification=_proved(claim, finding.proof, finding, now, rules), order=order
+        )
     if known is None or known.gone_since or not conclusive(finding):
         return claim
     return replace(claim, verification=replace(known, gone_since=now))
+
+
+def _proved(
+    claim: Claim, method: Method, finding: Finding, now: datetime, rules: Rules
+) -> Verification:
+    known, ends = claim.verification, proof_expired_at(claim, rules)
+    if known is None or (ends is not None and now >= ends):
+        return Verification(method, now, finding.seen, digest=finding.digest)
+    if (known.method, known.gone_since, known.digest) == (method, None, finding.digest):
+        return known
+    return replace(known, method=method, seen=finding.seen, gone_since=None, digest=finding.digest)
 
 
 def proof_expired_at(claim: Claim, rules: Rules) -> datetime | None:

@@ -6,8 +6,17 @@ from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim
 from customdomains.model.names import challenge_name
 from customdomains.model.status import Purpose, Record, RecordState
-from customdomains.policy.findings import Finding, Verdict, conclusive, delegation_target
+from customdomains.policy.findings import (
+    DIGEST_INSTEAD,
+    Finding,
+    Verdict,
+    conclusive,
+    delegation_target,
+)
 from customdomains.policy.world import Check
+
+MESSAGE_LENGTH = 1000
+"""What the CRD's schema allows, and some to spare: a refused status would never be written."""
 
 _NOT_ASKED = Verdict(RecordState.UNKNOWN, "not looked up yet")
 _FOUND = Verdict(RecordState.PRESENT, "found as wanted")
@@ -20,7 +29,8 @@ def wanted_records(
     proved = claim.verification
     if proved is None:
         return (*_either(claim, finding, zone), *_challenges(claim, check))
-    verdict, seen = _FOUND, proved.seen
+    verdict = _FOUND if proved.digest is None else Verdict(RecordState.PRESENT, DIGEST_INSTEAD)
+    seen = proved.seen
     if (
         finding is not None
         and finding.proof is None
@@ -56,20 +66,23 @@ def _challenges(claim: Claim, check: Check | None) -> tuple[Record, ...]:
     order = claim.order
     if order is None or order.method is not Method.MANUAL:
         return ()
-    texts = check.evidence.texts if check else frozenset()
     return tuple(
-        _record(claim, Purpose.CHALLENGE, "TXT", digest, _challenge(digest in texts), ())
+        _record(claim, Purpose.CHALLENGE, "TXT", digest, _challenge(digest, check), ())
         for digest in order.digests
     )
 
 
-def _challenge(present: bool) -> Verdict:
-    if present:
+def _challenge(digest: str, check: Check | None) -> Verdict:
+    if check is None:
+        return _NOT_ASKED
+    if digest in check.evidence.texts:
         return _FOUND
+    if not check.evidence.conclusive:
+        return Verdict(RecordState.UNREACHABLE, "it could not be looked up; it is tried again")
     return Verdict(
         RecordState.MISSING,
         "create this TXT record too: the certificate authority looks for it. "
-        "It may replace the ownership value, and can go once the certificate is there",
+        "It can go once the certificate is there, unless it takes the ownership value's place",
     )
 
 
@@ -82,4 +95,5 @@ def _record(
     seen: tuple[str, ...],
 ) -> Record:
     name = f"{challenge_name(claim.domain)}."
-    return Record(purpose, kind, name, value, verdict.state, verdict.message, seen)
+    message = verdict.message[:MESSAGE_LENGTH]
+    return Record(purpose, kind, name, value, verdict.state, message, seen)
