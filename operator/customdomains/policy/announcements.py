@@ -38,7 +38,7 @@ def _proof(before: Claim, after: Claim, finding: Finding | None) -> Announcement
 
 
 def _order(before: Claim, after: Claim) -> Announcement | None:
-    if after.order is None or after.order == before.order:
+    if after.order is None or (before.order and after.order.url == before.order.url):
         return None
     names = ", ".join(after.order.names)
     return Announcement("OrderPlaced", f"a certificate for {names} is ordered")

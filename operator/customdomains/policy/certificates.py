@@ -16,7 +16,8 @@ from customdomains.model.claim import CertificateRecord, Claim, Failure, Order
 from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.names import certificate_names
 from customdomains.model.reasons import Reason
-from customdomains.policy.schedule import failure_delay
+from customdomains.model.times import format_time
+from customdomains.policy.schedule import asked_delay, failure_delay
 from customdomains.policy.world import CompleteOrder, OrderResult, PlaceOrder, Rules
 
 MESSAGE_LENGTH = 500
@@ -38,18 +39,58 @@ def asked_for(domain: CustomDomain, claim: Claim) -> bool:
     return domain.issue_requested is not None and domain.issue_requested != claim.issue_handled
 
 
+def heard(domain: CustomDomain) -> str:
+    """All that people say about this domain, to tell whether they have said something new."""
+    requests = (domain.check_requested or "-", domain.issue_requested or "-")
+    return f"{domain.generation} {' '.join(requests)}"
+
+
+def retry_at(domain: CustomDomain, claim: Claim) -> datetime | None:
+    """Until when the last failure holds back; None where there is none.
+
+    Whoever changes the spec or asks for a check or a certificate after it shortens the wait.
+    """
+    failure = claim.failure
+    if failure is None:
+        return None
+    if failure.earliest is None or failure.heard == heard(domain):
+        return failure.retry_at
+    return min(failure.earliest, failure.retry_at)
+
+
+def waits(domain: CustomDomain, claim: Claim, now: datetime) -> bool:
+    """Whether the last failure is too fresh for a new try."""
+    moment, order = retry_at(domain, claim), claim.order
+    if moment is None or claim.failure is None or now >= moment:
+        return False
+    return order is None or claim.failure.at >= order.placed_at
+
+
+def tries_again(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) -> bool:
+    """Whether, once the last failure's wait is over, work goes on without anybody asking."""
+    known = claim.verification
+    if claim.order is not None or asked_for(domain, claim):
+        return True
+    return (
+        known is not None
+        and starts_by_itself(domain, claim, known.method)
+        and certificate_due(domain, claim, rules, now)
+    )
+
+
 def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) -> bool:
     """Whether what the Secret holds is not, or not for much longer, what is wanted.
 
     The reasons in their order: there is none, it is somewhere else, it is for other names, by
-    another issuer, or two thirds of its lifetime are over.
+    another issuer than the one asked for, or two thirds of its lifetime are over. A new default
+    issuer is no reason: it would replace every certificate at once.
     """
     have = claim.certificate
     return (
         have is None
         or have.secret_name != domain.secret_name
         or set(have.names) != set(names_of(domain, claim))
-        or have.issuer != issuer_of(domain, rules)
+        or (domain.issuer is not None and have.issuer != issuer_of(domain, rules))
         or now >= have.renewal_time
     )
 
@@ -57,12 +98,13 @@ def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datet
 def starts_by_itself(domain: CustomDomain, claim: Claim, method: Method) -> bool:
     """Whether an order may be placed without anybody asking for it.
 
-    Only where the challenge is answered for the tenant; with `OnRequest` only to renew.
+    Only where the challenge is answered for the tenant; with `OnRequest` only to renew, and to
+    get what was asked for after all.
     """
-    if method is not Method.DELEGATED:
+    if domain.issuance is Issuance.NEVER or method is not Method.DELEGATED:
         return False
     if domain.issuance is Issuance.ON_REQUEST:
-        return claim.certificate is not None
+        return claim.certificate is not None or claim.failure is not None
     return True
 
 
@@ -72,12 +114,15 @@ def usable(claim: Claim, now: datetime) -> bool:
 
 
 def apply_result(claim: Claim, result: OrderResult) -> Claim:
-    """The claim after a job for its certificate has ended."""
+    """The claim after a job for its certificate has ended.
+
+    A request is answered by the order that it leads to: where none could be placed, it stays open.
+    """
     outcome, job = result.outcome, result.job
+    if job.claim.id != claim.id:
+        return claim
     if isinstance(outcome, OrderError):
-        failed = _failed(claim, outcome, result.at)
-        handled = job.request if isinstance(job, PlaceOrder) else None
-        return replace(failed, issue_handled=handled or claim.issue_handled)
+        return failed(claim, outcome, job.heard, result.at)
     if isinstance(outcome, PlacedOrder) and isinstance(job, PlaceOrder):
         return _placed(claim, job, outcome, result.at)
     if isinstance(outcome, IssuedCertificate) and isinstance(job, CompleteOrder):
@@ -102,49 +147,74 @@ def _placed(claim: Claim, job: PlaceOrder, placed: PlacedOrder, now: datetime) -
 
 def _issued(claim: Claim, job: CompleteOrder, facts: CertificateFacts, now: datetime) -> Claim:
     order = job.claim.order
-    if order is None or claim.order != order:
+    if order is None or claim.order is None or claim.order.url != order.url:
         return claim
+    before = claim.certificate
+    unbroken = before is not None and usable(claim, now)
     record = CertificateRecord(
         issuer=order.issuer,
         secret_name=job.secret_name,
         names=order.names,
         issued_at=now,
         facts=facts,
+        serving_since=(before.serving_since or before.issued_at) if before and unbroken else None,
     )
     return replace(claim, order=None, certificate=record, failure=None)
 
 
-def _failed(claim: Claim, error: OrderError, now: datetime) -> Claim:
+def failed(claim: Claim, error: OrderError, said: str, now: datetime) -> Claim:
+    """The claim after a failed try that began when people had `said` this."""
     count = claim.failure.count + 1 if claim.failure else 1
-    retry_at = now + failure_delay(count)
-    if error.retry_at:
-        retry_at = max(retry_at, error.retry_at)
+    named = error.retry_at or now
     failure = Failure(
         reason=error.reason,
         message=error.message[:MESSAGE_LENGTH],
         at=now,
         count=count,
-        retry_at=retry_at,
+        retry_at=max(now + failure_delay(count), named),
+        earliest=max(now + asked_delay(count), named),
+        heard=said,
     )
     return replace(claim, failure=failure, order=None if error.order_lost else claim.order)
 
 
 def unknown_issuer(domain: CustomDomain, rules: Rules) -> str:
-    """What to say where the issuer asked for is not in the settings."""
-    known = ", ".join(rules.issuers) or "none"
+    """What to say where there is no such issuer in the settings."""
+    if not rules.issuers:
+        return (
+            "the operator's settings name no issuer; the operator of this platform has to add one"
+        )
     return (
         f'spec.certificate.issuer is "{domain.issuer or ""}", which the operator does not know; '
-        f"it has: {known}"
+        f"it has: {', '.join(rules.issuers)}"
     )
 
 
-def order_unfit(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) -> Reason | None:
-    """Why the order under way can't be used any more, or None where it can (or there is none)."""
+def without_foreign_order(domain: CustomDomain, claim: Claim, rules: Rules) -> Claim:
+    """The claim without an order for what is not wanted (any more).
+
+    The request that it answered is open again, for the order that is wanted.
+    """
     order = claim.order
     if order is None:
-        return None
-    if order.expires is not None and now >= order.expires:
-        return Reason.ORDER_EXPIRED
-    if set(order.names) != set(names_of(domain, claim)) or order.issuer not in rules.issuers:
-        return Reason.ORDER_FOREIGN
-    return None
+        return claim
+    if domain.issuance is Issuance.NEVER:
+        return replace(claim, order=None)
+    fits = (
+        set(order.names) == set(names_of(domain, claim))
+        and order.issuer in rules.issuers
+        and domain.issuer in {None, order.issuer}
+    )
+    return claim if fits else replace(claim, order=None, issue_handled=None)
+
+
+def without_expired_order(domain: CustomDomain, claim: Claim, now: datetime) -> Claim:
+    """The claim after its order has expired: that is a failure like others, with its wait."""
+    order = claim.order
+    if order is None or order.expires is None or now < order.expires:
+        return claim
+    message = f"the order expired at {format_time(order.expires)}"
+    if order.method is Method.MANUAL:
+        message += " before all its TXT records were found"
+    error = OrderError(Reason.ORDER_EXPIRED, message, order_lost=True)
+    return failed(claim, error, heard(domain), now)

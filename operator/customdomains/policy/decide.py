@@ -30,8 +30,14 @@ from customdomains.policy.world import (
     World,
 )
 
-PATIENCE = timedelta(seconds=1)
-"""How long a write waits for a job that is about to change what would be written."""
+PATIENCE = timedelta(seconds=30)
+"""How long a fresh proof waits for the order that is about to be written with it."""
+
+PATIENCE_WATCHED = timedelta(seconds=1)
+"""The same where somebody asked for the check and may be waiting for its result."""
+
+UNKNOWN_NAMESPACE_DELAY = timedelta(seconds=10)
+CHECK_OUT_DELAY = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ def decide(world: World, now: datetime) -> Plan:
         return _after_holder(claim, now)
     if domain.refusal is not None:
         return Plan(status=project_refused(domain, domain.refusal))
+    if not world.namespace_uid:
+        return Plan(due=now + UNKNOWN_NAMESPACE_DELAY)
     if claim is None:
         return Plan(claim=MintClaim())
     holder = ownership.holder_of(domain, world.namespace_uid)
@@ -71,13 +79,15 @@ def _after_holder(claim: Claim | None, now: datetime) -> Plan:
 def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) -> _Case:
     """Bring the results of finished jobs into the claim."""
     memory, rules = world.memory, world.rules
-    finding = judge(memory.check.evidence, claim, rules.zone) if memory.check else None
-    if finding is not None and memory.check is not None:
-        claim = ownership.apply_finding(claim, finding, memory.check.at)
+    finding = None
+    if memory.check is not None:
+        finding = judge(memory.check.evidence, claim, rules.zone)
+        claim = ownership.apply_finding(claim, finding, memory.check.at, rules)
     if memory.result is not None:
         claim = certificates.apply_result(claim, memory.result)
-    if certificates.order_unfit(domain, claim, rules, now):
-        claim = replace(claim, order=None)
+    claim = certificates.without_foreign_order(domain, claim, rules)
+    if memory.ordering_since is None and not domain.suspend:
+        claim = certificates.without_expired_order(domain, claim, now)
     if claim.order is not None and certificates.asked_for(domain, claim):
         claim = replace(claim, issue_handled=domain.issue_requested)
     return _Case(world, domain, claim, finding, now)
@@ -93,9 +103,11 @@ def _work(case: _Case, stored: Claim) -> Plan:
             announcements=announce(stored, case.claim, case.finding),
         )
     jobs: tuple[Job, ...] = tuple(job for job in (check, order) if job is not None)
-    due = _due(case, order)
-    if changed or _status_may_wait(case, check):
-        return Plan(jobs=jobs, due=_sooner(due, case.now + PATIENCE))
+    due = _due(case)
+    if changed:
+        return Plan(jobs=jobs, due=_sooner(due, _patience_ends(case)))
+    if _status_may_wait(case, check):
+        return Plan(jobs=jobs, due=_sooner(due, case.now + CHECK_OUT_DELAY))
     scene = Scene(case.domain, case.claim, case.finding, case.world.rules, case.now)
     next_check = None if case.domain.suspend else _next_check(case)
     return Plan(
@@ -111,15 +123,22 @@ def _worth_waiting(case: _Case, stored: Claim, order: Job | None) -> bool:
     only_proof = replace(case.claim, verification=stored.verification, holder=stored.holder)
     if only_proof != stored or case.claim.order is not None or memory.check is None:
         return False
-    if case.now - memory.check.at >= PATIENCE:
+    if case.now >= _patience_ends(case):
         return False
     return isinstance(order, PlaceOrder) or memory.ordering_since is not None
 
 
+def _patience_ends(case: _Case) -> datetime:
+    check = case.world.memory.check
+    if check is None or check.at > case.now:
+        return case.now
+    return check.at + (PATIENCE_WATCHED if check.request else PATIENCE)
+
+
 def _status_may_wait(case: _Case, check: Job | None) -> bool:
-    """Whether the first check of this process is still out: its answer comes in a moment."""
+    """Whether a check is out that is new to this process or asked for: it is back in a moment."""
     memory = case.world.memory
-    if memory.check is not None or case.domain.suspend:
+    if case.domain.suspend or not (memory.check is None or _asked_to_check(case)):
         return False
     return check is not None or memory.checking
 
@@ -135,22 +154,27 @@ def _next_check(case: _Case) -> datetime:
     """When the DNS is to be asked again; now or earlier means at once."""
     memory, claim, now = case.world.memory, case.claim, case.now
     check, known = memory.check, claim.verification
-    if case.domain.check_requested and (
-        check is None or check.request != case.domain.check_requested
-    ):
+    if _asked_to_check(case):
         return now
     if check is None:
-        if known is None or known.gone_since or _waits_for_record(case) or _wants_order(case):
+        if known is None or known.gone_since or _waits_for_record(case) or _needs_proof(case):
             return now
         return schedule.next_recheck(
             known.verified_at, case.world.rules.recheck_interval, claim.id, now
         )
+    if check.at > now:  # the clock was set back
+        return now
     return check.at + schedule.jittered(_check_delay(case), claim.id, memory.attempts)
+
+
+def _asked_to_check(case: _Case) -> bool:
+    check, wanted = case.world.memory.check, case.domain.check_requested
+    return wanted is not None and (check is None or check.request != wanted)
 
 
 def _check_delay(case: _Case) -> timedelta:
     known, finding, order = case.claim.verification, case.finding, case.claim.order
-    if _wants_order(case):
+    if _needs_proof(case):
         return schedule.PROOF_FRESHNESS
     if order is not None and order.method is Method.MANUAL:
         return schedule.waiting_delay(case.now - order.placed_at)
@@ -168,34 +192,38 @@ def _waits_for_record(case: _Case) -> bool:
     return order is not None and order.method is Method.MANUAL
 
 
+def _needs_proof(case: _Case) -> bool:
+    """Whether an order could be placed or completed now if the proof is fresh enough."""
+    if case.world.memory.ordering_since is not None:
+        return False
+    return _wants_order(case) if case.claim.order is None else _wants_completion(case)
+
+
 def _wants_order(case: _Case) -> bool:
-    """Whether an order should be placed now, as soon as the proof is fresh enough."""
     domain, claim, rules, now = case.domain, case.claim, case.world.rules, case.now
     known = claim.verification
     if known is None or known.gone_since or claim.order or domain.suspend:
         return False
     if domain.issuance is Issuance.NEVER or certificates.issuer_of(domain, rules) is None:
         return False
-    if certificates.asked_for(domain, claim):
-        return not _ca_forbids(claim, now)
-    if not certificates.starts_by_itself(domain, claim, known.method):
+    if certificates.waits(domain, claim, now):
         return False
-    if claim.failure is not None and now < claim.failure.retry_at:
-        return False
-    return certificates.certificate_due(domain, claim, rules, now)
+    return certificates.asked_for(domain, claim) or (
+        certificates.starts_by_itself(domain, claim, known.method)
+        and certificates.certificate_due(domain, claim, rules, now)
+    )
 
 
-def _ca_forbids(claim: Claim, now: datetime) -> bool:
-    """Whether a failure is too fresh for even a person's request to try again.
-
-    A request skips the operator's own patience, but not the shortest step of it, and never a
-    moment that the CA has named.
-    """
-    failure = claim.failure
-    if failure is None or now >= failure.retry_at:
+def _wants_completion(case: _Case) -> bool:
+    """Whether there is an order that can go on, as far as is known: its challenges are answered."""
+    domain, claim, check = case.domain, case.claim, case.world.memory.check
+    if claim.order is None or not ownership.proof_current(claim) or domain.suspend:
         return False
-    by_ourselves = failure.at + schedule.failure_delay(failure.count)
-    return failure.retry_at > by_ourselves or now < failure.at + timedelta(seconds=10)
+    if certificates.waits(domain, claim, case.now):
+        return False
+    if check is None or claim.order.method is Method.DELEGATED:
+        return True
+    return challenges_present(check.evidence, claim.order.digests)
 
 
 def _order_job(case: _Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
@@ -204,12 +232,14 @@ def _order_job(case: _Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
         return None
     if memory.next_key_to_drop is not None and claim.order is None:
         return DropNextKey(claim, memory.next_key_to_drop)
+    if not _needs_proof(case) or not _proof_fresh(case):
+        return None
+    heard = certificates.heard(case.domain)
     if claim.order is not None:
-        ready = _may_complete(case)
-        return CompleteOrder(claim, case.domain.secret_name) if ready else None
+        return CompleteOrder(claim, case.domain.secret_name, heard)
     issuer = certificates.issuer_of(case.domain, case.world.rules)
     known = claim.verification
-    if issuer is None or known is None or not _wants_order(case) or not _proof_fresh(case):
+    if issuer is None or known is None:
         return None
     return PlaceOrder(
         claim=claim,
@@ -218,6 +248,7 @@ def _order_job(case: _Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
         method=known.method,
         secret_name=case.domain.secret_name,
         request=case.domain.issue_requested if certificates.asked_for(case.domain, claim) else None,
+        heard=heard,
     )
 
 
@@ -226,38 +257,22 @@ def _proof_fresh(case: _Case) -> bool:
     check, finding = case.world.memory.check, case.finding
     if check is None or finding is None or finding.proof is None:
         return False
-    return case.now - check.at < schedule.PROOF_FRESHNESS
+    return timedelta(0) <= case.now - check.at < schedule.PROOF_FRESHNESS
 
 
-def _may_complete(case: _Case) -> bool:
-    """Whether the order's challenges can be answered now."""
-    claim, check = case.claim, case.world.memory.check
-    if claim.order is None or not ownership.proof_current(claim):
-        return False
-    failure = claim.failure
-    if failure and failure.at >= claim.order.placed_at and case.now < failure.retry_at:
-        return False
-    if claim.order.method is Method.DELEGATED:
-        return True
-    return check is not None and challenges_present(check.evidence, claim.order.digests)
+def _due(case: _Case) -> datetime | None:
+    """When to decide again although nothing was heard.
 
-
-def _due(case: _Case, order: Job | None) -> datetime | None:
-    """When to decide again although nothing was heard."""
+    A job that runs or is about to wakes its domain by itself when it ends.
+    """
     claim, now = case.claim, case.now
-    if case.domain.suspend:
-        return None
-    moments = [_next_check(case)]
-    if claim.failure is not None and order is None:
-        moments.append(claim.failure.retry_at)
+    moments = [ownership.proof_expired_at(claim, case.world.rules)]
     if claim.certificate is not None:
         moments += [claim.certificate.renewal_time, claim.certificate.facts.not_after]
-    if claim.order is not None and claim.order.expires is not None:
-        moments.append(claim.order.expires)
-    expired_at = ownership.proof_expired_at(claim, case.world.rules)
-    if expired_at is not None:
-        moments.append(expired_at)
-    return min((moment for moment in moments if moment > now), default=None)
+    if not case.domain.suspend:
+        moments += [_next_check(case), certificates.retry_at(case.domain, claim)]
+        moments.append(claim.order.expires if claim.order else None)
+    return min((moment for moment in moments if moment and moment > now), default=None)
 
 
 def _sooner(one: datetime | None, other: datetime) -> datetime:

@@ -18,7 +18,6 @@ from customdomains.model.status import Checks, Condition, Status
 from customdomains.model.times import format_optional, format_time
 from customdomains.policy import ownership
 from customdomains.policy.conditions import (
-    certificate_issued,
     claimed,
     phase_of,
     summarise,
@@ -27,7 +26,8 @@ from customdomains.policy.conditions import (
 )
 from customdomains.policy.findings import Finding
 from customdomains.policy.records import wanted_records
-from customdomains.policy.world import Memory, Rules
+from customdomains.policy.serving import certificate_issued
+from customdomains.policy.world import Check, Memory, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,18 @@ class Scene:
 def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status:
     """The status of a domain that holds its claim."""
     domain, claim = scene.domain, scene.claim
+    # A suspended domain is not checked after a restart either, so what an earlier check found
+    # must not show: it would be another status then.
+    finding = None if domain.suspend else scene.finding
+    check = None if domain.suspend else memory.check
     ends = ownership.proof_expired_at(claim, scene.rules)
     expired = ends is not None and scene.now >= ends
-    proof = verified(claim, scene.finding, scene.rules)
+    proof = verified(claim, finding, scene.rules)
     if ends is not None and expired:
-        proof = verification_expired(ends, scene.finding)
-    phase = phase_of(claim, scene.now, proof_expired=expired)
+        proof = verification_expired(ends, finding)
+    phase = phase_of(domain, claim, scene.now, proof_expired=expired)
     parts = (claimed(claim), proof, certificate_issued(domain, claim, scene.rules, scene.now))
     summary = summarise(domain, claim, phase, parts)
-    check = memory.check
     meaning: dict[str, Any] = {
         "observedGeneration": domain.generation,
         "id": claim.id,
@@ -60,13 +63,12 @@ def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status
         "domain": claim.domain,
         "phase": phase,
         "records": [
-            record.render()
-            for record in wanted_records(claim, scene.finding, check, scene.rules.zone)
+            record.render() for record in wanted_records(claim, finding, check, scene.rules.zone)
         ],
         "conditions": _render((*summary[:1], *parts, *summary[1:]), domain.generation),
     }
-    if check is not None and check.request is not None:
-        meaning["lastHandledCheckRequest"] = check.request
+    if domain.check_requested and (domain.suspend or _answers(check, domain)):
+        meaning["lastHandledCheckRequest"] = domain.check_requested
     if claim.verification is not None:
         meaning["verification"] = _verification(claim)
     certificate = _certificate(claim)
@@ -74,6 +76,10 @@ def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status
         meaning["certificate"] = certificate
     checks = Checks(check.at if check else None, next_check, memory.attempts)
     return Status(phase=phase, meaning=meaning, checks=checks, reason=summary[0].reason)
+
+
+def _answers(check: Check | None, domain: CustomDomain) -> bool:
+    return check is not None and check.request == domain.check_requested
 
 
 def project_refused(domain: CustomDomain, refusal: NameRefusedError) -> Status:
@@ -102,6 +108,8 @@ def _unclaimed(domain: CustomDomain, reason: Reason, message: str) -> Status:
     }
     if domain.domain:
         meaning["domain"] = domain.domain
+    if domain.check_requested:
+        meaning["lastHandledCheckRequest"] = domain.check_requested
     return Status(Phase.FAILED, meaning, Checks(None, None, 0), reason)
 
 

@@ -18,6 +18,9 @@ PROOF_FRESHNESS = timedelta(minutes=5)
 FAILURE_DELAYS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100))
 FAILURE_DELAY = timedelta(days=1)
 
+RECHECK_LATENESS = timedelta(hours=1)
+"""How long after its moment a recheck is still made by a process that has made none yet."""
+
 CLAIM_PATIENCE = timedelta(minutes=10)
 """How long a claim may wait for its CustomDomain between the two writes over HTTP."""
 
@@ -50,16 +53,22 @@ def failure_delay(count: int) -> timedelta:
     return FAILURE_DELAYS[count - 1] if count <= len(FAILURE_DELAYS) else FAILURE_DELAY
 
 
+def asked_delay(count: int) -> timedelta:
+    """The same where somebody asks for it: soon at first, yet no way to hammer a CA."""
+    return min(timedelta(seconds=10) * count**2, timedelta(hours=1))
+
+
 def next_recheck(
     proved_at: datetime, interval: timedelta, identity: str, now: datetime
 ) -> datetime:
-    """The next of the moments, `interval` apart, at which this domain's proof is looked at.
+    """The moment at which this domain's proof is looked at by a process that has not done so yet.
 
-    They count from the proof and lie in the interval where the id puts them, so a restart moves
-    none of them and many domains registered at once spread over the whole interval.
+    The moments are `interval` apart, count from the proof and lie in the interval where the id
+    puts them, so a restart moves none of them and many domains registered at once spread over the
+    whole interval. One that has just passed still counts: nobody knows whether it was used.
     """
     first = proved_at + interval * (0.5 + spread(identity, 0.5))
     if now < first:
         return first
-    passed = (now - first) // interval
-    return first + interval * (passed + 1)
+    last = first + interval * ((now - first) // interval)
+    return last if now - last < min(interval / 4, RECHECK_LATENESS) else last + interval

@@ -46,7 +46,10 @@ class CheckDns:
 
 @dataclass(frozen=True, slots=True)
 class PlaceOrder:
-    """Job: place a new order. `request` is the issue request it answers, if any."""
+    """Job: place a new order.
+
+    `request` is the issue request it answers, if any; `heard` is all that people had said.
+    """
 
     claim: Claim
     issuer: str
@@ -54,6 +57,7 @@ class PlaceOrder:
     method: Method
     secret_name: str
     request: str | None
+    heard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class CompleteOrder:
 
     claim: Claim
     secret_name: str
+    heard: str = ""
 
 
 @dataclass(frozen=True, slots=True)

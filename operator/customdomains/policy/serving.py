@@ -1,0 +1,128 @@
+"""The condition CertificateIssued: whether a certificate serves, and if not, what it waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from customdomains.model.certificate import Method
+from customdomains.model.claim import Claim, Failure, Order
+from customdomains.model.domain import CHECK_REQUESTED, ISSUE_REQUESTED, CustomDomain, Issuance
+from customdomains.model.reasons import Reason
+from customdomains.model.status import Condition
+from customdomains.model.times import format_time
+from customdomains.policy import certificates
+from customdomains.policy.ownership import proof_current
+from customdomains.policy.world import Rules
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    domain: CustomDomain
+    claim: Claim
+    rules: Rules
+    now: datetime
+
+
+def certificate_issued(
+    domain: CustomDomain, claim: Claim, rules: Rules, now: datetime
+) -> Condition:
+    """`CertificateIssued`: true while a certificate serves, also while its renewal is wanted."""
+    view, have = _View(domain, claim, rules, now), claim.certificate
+    if have is not None and certificates.usable(claim, now):
+        message = f"the certificate is in the Secret {have.secret_name}{_about_renewal(view)}"
+        since = have.serving_since or have.issued_at
+        return Condition("CertificateIssued", True, Reason.ISSUED, message, since)
+    reason, message = _why_not(view)
+    if have is None:
+        return Condition("CertificateIssued", False, reason, message, claim.created)
+    ended = have.facts.not_after
+    if reason is Reason.AWAITING_ISSUE_REQUEST:
+        reason = Reason.CERTIFICATE_EXPIRED
+    message = f"the certificate expired at {format_time(ended)}; {message}"
+    return Condition("CertificateIssued", False, reason, message, ended)
+
+
+def _about_renewal(view: _View) -> str:
+    """What there is to say about the next certificate while this one serves."""
+    domain, claim, rules = view.domain, view.claim, view.rules
+    if domain.issuance is Issuance.NEVER:
+        return ""
+    if claim.order is not None or claim.failure is not None:
+        return f"; a new one is wanted: {_why_not(view)[1]}"
+    due = certificates.certificate_due(domain, claim, rules, view.now)
+    known = claim.verification
+    if not due or known is None:
+        return ""
+    if certificates.issuer_of(domain, rules) is None:
+        return f"; a new one is due, but {certificates.unknown_issuer(domain, rules)}"
+    if certificates.starts_by_itself(domain, claim, known.method):
+        return ""
+    return f"; a new one is due: {_ask(domain)}"
+
+
+def _why_not(view: _View) -> tuple[Reason, str]:
+    domain, claim, rules = view.domain, view.claim, view.rules
+    known = claim.verification
+    if domain.issuance is Issuance.NEVER:
+        return Reason.NOT_WANTED, "no certificate is wanted (spec.certificate.issuance is Never)"
+    if claim.order is not None:
+        return _under_way(view, claim.order)
+    if known is None:
+        return Reason.AWAITING_VERIFICATION, "a certificate needs the proof of ownership first"
+    if not proof_current(claim):
+        return Reason.AWAITING_VERIFICATION, "it goes on once the proof of ownership is back"
+    if certificates.issuer_of(domain, rules) is None:
+        return Reason.UNKNOWN_ISSUER, certificates.unknown_issuer(domain, rules)
+    if claim.failure is not None:
+        return claim.failure.reason, _failed(view, claim.failure)
+    if certificates.asked_for(domain, claim) or certificates.starts_by_itself(
+        domain, claim, known.method
+    ):
+        return Reason.ORDER_DUE, "it is ordered as soon as the record has been looked up anew"
+    return Reason.AWAITING_ISSUE_REQUEST, _ask(domain)
+
+
+def _under_way(view: _View, order: Order) -> tuple[Reason, str]:
+    failure = view.claim.failure
+    if not proof_current(view.claim):
+        return (
+            Reason.AWAITING_VERIFICATION,
+            "an order is placed; it goes on once the proof of ownership is back",
+        )
+    if failure is not None and failure.at >= order.placed_at:
+        return failure.reason, f"an order is placed, but {_failed(view, failure)}"
+    if order.method is Method.DELEGATED:
+        return Reason.ORDER_UNDER_WAY, "an order is placed and its challenge is being answered"
+    return (
+        Reason.AWAITING_CHALLENGE_RECORD,
+        "an order is placed; it goes on once the TXT records listed as Challenge are found",
+    )
+
+
+def _ask(domain: CustomDomain) -> str:
+    if domain.issuance is Issuance.ON_REQUEST:
+        how = "spec.certificate.issuance is OnRequest"
+    else:
+        how = "the challenge has to be answered by hand; with the CNAME it would go on by itself"
+    return (
+        "a certificate is ordered when it is asked for, over HTTP or by the annotation "
+        f"{ISSUE_REQUESTED} ({how})"
+    )
+
+
+def _failed(view: _View, failure: Failure) -> str:
+    """What failed, and when or by what it goes on."""
+    message = failure.message.rstrip(". ")
+    if not certificates.tries_again(view.domain, view.claim, view.rules, view.now):
+        return (
+            f"{message}. It is not tried again by itself: ask for a new order, over HTTP or by "
+            f"the annotation {ISSUE_REQUESTED}"
+        )
+    moment = format_time(failure.retry_at)
+    if failure.earliest is None or failure.earliest >= failure.retry_at:
+        return f"{message}. The next try is at {moment}"
+    return (
+        f"{message}. The next try is at {moment}, or sooner when a check is asked for by the "
+        f"annotation {CHECK_REQUESTED}"
+    )
