@@ -67,15 +67,19 @@ def write_kubeconfig(path: Path, control_plane: ControlPlane, user: dict[str, An
     return str(path)
 
 
-def plugin(directory: Path, expiry: str | None) -> dict[str, Any]:
-    """A credential plugin that gives what is in the file `token` and notes each run in `runs`."""
-    status = {"token": "@"} | ({"expirationTimestamp": expiry} if expiry else {})
-    version = "client.authentication.k8s.io/v1"
-    answer = json.dumps({"apiVersion": version, "kind": "ExecCredential", "status": status})
-    script = (
-        f"echo run >> {directory}/runs; printf '%s' '{answer}' | sed s/@/$(cat {directory}/token)/"
-    )
-    return {"exec": {"apiVersion": version, "command": "sh", "args": ["-c", script], "env": []}}
+PLUGIN_API = "client.authentication.k8s.io/v1"
+
+
+def plugin(directory: Path) -> dict[str, Any]:
+    """A credential plugin that gives what `plugin_gives` said, and notes each run in `runs`."""
+    script = f"cd {directory}; echo run >> runs; cat answer"
+    return {"exec": {"apiVersion": PLUGIN_API, "command": "sh", "args": ["-c", script], "env": []}}
+
+
+def plugin_gives(directory: Path, token: str, expiry: str | None) -> None:
+    status = {"token": token} | ({"expirationTimestamp": expiry} if expiry else {})
+    content = {"apiVersion": PLUGIN_API, "kind": "ExecCredential", "status": status}
+    (directory / "answer").write_text(json.dumps(content))
 
 
 async def works(connection: Connection) -> bool:
@@ -196,22 +200,24 @@ async def test_a_failed_renewal_keeps_what_there_is(
 async def test_a_plugins_token_is_renewed_before_it_expires(
     home: Path, control_plane: ControlPlane, no_pause: None
 ):
-    (home / "token").write_text("first")
-    user = plugin(home, expiry="2020-01-01T00:00:00Z")
-    connection = await load_connection(write_kubeconfig(home / "config", control_plane, user))
-    before = await connection.headers()
-    (home / "token").write_text(control_plane.admin_token)
+    plugin_gives(home, "first", "2020-01-01T00:00:00Z")
+    path = write_kubeconfig(home / "config", control_plane, plugin(home))
+    connection = await load_connection(path)
+    plugin_gives(home, control_plane.admin_token, "2999-01-01T00:00:00Z")
+    before = await connection.headers()  # starts the renewal without waiting for it
     assert before == {"Authorization": "Bearer first"}
     assert await connection.renew(before)
     assert await works(connection)
+    assert (home / "runs").read_text() == "run\n" * 2
 
 
-async def test_a_plugin_runs_only_when_it_must(home: Path, control_plane: ControlPlane):
-    (home / "token").write_text(control_plane.admin_token)
-    for expiry in (None, "2999-01-01T00:00:00Z"):
-        (home / "runs").unlink(missing_ok=True)
-        user = plugin(home, expiry)
-        connection = await load_connection(write_kubeconfig(home / "config", control_plane, user))
-        for _ in range(3):
-            assert await works(connection)
-        assert (home / "runs").read_text() == "run\n"
+@pytest.mark.parametrize("expiry", [None, "2999-01-01T00:00:00Z"])
+async def test_a_plugin_runs_only_when_it_must(
+    home: Path, control_plane: ControlPlane, expiry: str | None
+):
+    plugin_gives(home, control_plane.admin_token, expiry)
+    path = write_kubeconfig(home / "config", control_plane, plugin(home))
+    connection = await load_connection(path)
+    for _ in range(3):
+        assert await works(connection)
+    assert (home / "runs").read_text() == "run\n"

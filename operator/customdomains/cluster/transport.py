@@ -97,7 +97,6 @@ class Transport:
                         raise error
                     await asyncio.sleep(wait)
         except TimeoutError as error:
-            # That of sock_connect ends here too, with the same meaning.
             raise Unavailable(0, "Timeout", f"no answer to {method} {path}") from error
 
     async def _send(
