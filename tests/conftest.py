@@ -55,13 +55,10 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     control_plane.request("POST", "/api/v1/namespaces", metadata)
     yield name
     api = "/apis/customdomains.dev/v1"
-    kinds = {kind["name"] for kind in control_plane.request("GET", api)["resources"]}
-    if "customdomains" in kinds:
-        control_plane.request("DELETE", f"{api}/namespaces/{name}/customdomains")
-    if "domainclaims" in kinds:
-        for claim in control_plane.request("GET", f"{api}/domainclaims")["items"]:
-            if claim["spec"]["holderRef"]["namespace"] == name:
-                control_plane.request("DELETE", f"{api}/domainclaims/{claim['metadata']['name']}")
+    control_plane.request("DELETE", f"{api}/namespaces/{name}/customdomains")
+    for claim in control_plane.request("GET", f"{api}/domainclaims")["items"]:
+        if claim["spec"]["holderRef"]["namespace"] == name:
+            control_plane.request("DELETE", f"{api}/domainclaims/{claim['metadata']['name']}")
 
 
 @pytest.fixture(scope="session")

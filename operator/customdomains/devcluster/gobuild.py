@@ -63,7 +63,7 @@ KUBERNETES = Source(
     name="kubernetes",
     module="k8s.io/kubernetes",
     packages=("k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kubectl"),
-    usually="4-5 min on 2 cores",
+    usually="4-10 min on 2 cores",
     # Without these the server calls itself v0.0.0-master and clients warn about it.
     version_flags=(
         "k8s.io/component-base/version.gitVersion={version}",
@@ -108,12 +108,15 @@ def _build(source: Source, directory: Path) -> None:
     )
     linker = " ".join(["-s", "-w", *(f"-X {variable}" for variable in variables)])
     # The trailing separator makes -o a directory, which names each program after its package.
-    output = ["-o", f"{directory}{os.sep}"]
-    command = [go, "-C", _MODULES / source.name, "build", "-trimpath", "-ldflags", linker, *output]
+    where = ["-C", str(_MODULES / source.name)]
+    output = ["-trimpath", "-ldflags", linker, "-o", f"{directory}{os.sep}"]
     log = directory / "build.log"
     with step(f"Building {source.name} {source.version} from the Go module proxy", source.usually):
         compiler = Process(
-            "go build", [*command, *source.packages], log=log, environment=_ENVIRONMENT
+            "go build",
+            [go, *where, "build", *output, *source.packages],
+            log=log,
+            environment=_ENVIRONMENT,
         )
         try:
             code = compiler.wait(_TIMEOUT_SECONDS)

@@ -20,7 +20,7 @@ def say(text: str) -> None:
 def step(text: str, usually: str) -> Iterator[None]:
     """Show `text` and the elapsed time while the body runs.
 
-    `usually` is the normal duration in words ("4-5 min on 2 cores").
+    `usually` is the normal duration in words ("4-10 min on 2 cores").
     """
     started = time.monotonic()
     done = threading.Event()
