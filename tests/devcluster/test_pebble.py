@@ -13,12 +13,12 @@ import dns.message
 import dns.rrset
 import josepy
 import pytest
+from acme import challenges, client, errors, messages
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.verification import PolicyBuilder, Store
 
-from acme import challenges, client, errors, messages
 from customdomains.devcluster.pebble import Pebble
 from customdomains.devcluster.tenantdns.handle import TenantDns
 
