@@ -1,0 +1,107 @@
+"""Running the HTTP API and calling it."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from prometheus_client import CollectorRegistry
+
+from customdomains.api import ApiOptions, serving
+from customdomains.cluster import ApiClient
+
+ZONE = "delegated.example.net"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Any
+    text: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        """The code of an error, once that has the contract's form."""
+        body = self.body
+        assert set(body) == {"error", "code"}, body
+        assert len(body["error"]) > 10
+        assert "json" in self.headers["Content-Type"]
+        return body["code"]
+
+
+class Caller:
+    """A client of one replica."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+
+    async def __call__(self, method: str, path: str, **options: Any) -> Answer:
+        async with self.session.request(method, path, **options) as response:
+            return Answer(response.status, response.headers, await response.text())
+
+    async def register(self, name: str, **more: Any) -> dict[str, Any]:
+        answer = await self("POST", "/domains", json={"domain_name": name, **more})
+        assert answer.status == 201, answer
+        return answer.body
+
+
+@asynccontextmanager
+async def api_server(
+    client: ApiClient, namespace: str, *, wait_ready: bool = True, **options: Any
+) -> AsyncIterator[Caller]:
+    """One replica in a task of its own, so that fixtures may begin and end it where they like."""
+    wanted = ApiOptions(
+        **{
+            "host": "127.0.0.1",
+            "port": 0,
+            "namespace": namespace,
+            "zone": ZONE,
+            "token_file": None,
+            **options,
+        }
+    )
+    stop = asyncio.Event()
+    listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def run() -> None:
+        async with serving(wanted, client, CollectorRegistry()) as port:
+            listening.set_result(port)
+            await stop.wait()
+
+    server = asyncio.create_task(run())
+    await asyncio.wait({server, listening}, return_when=asyncio.FIRST_COMPLETED)
+    if server.done():
+        await server
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{listening.result()}") as session:
+            caller = Caller(session)
+            if wait_ready:
+                await eventually(lambda: is_ready(caller))
+            yield caller
+    finally:
+        stop.set()
+        await server
+
+
+async def is_ready(caller: Caller) -> bool:
+    return (await caller("GET", "/readyz")).status == 200
+
+
+async def eventually(true: Callable[[], Awaitable[bool]], timeout: float = 20.0) -> None:
+    """Ask again and again until it is true. Raises TimeoutError."""
+    async with asyncio.timeout(timeout):
+        while not await true():
+            await asyncio.sleep(0.02)
+
+
+def fresh_name(stem: str = "shop") -> str:
+    """A domain nobody has used: claims are cluster-wide and outlive no test only by accident."""
+    return f"{stem}-{secrets.token_hex(4)}.example.com"

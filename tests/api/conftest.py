@@ -1,0 +1,24 @@
+"""Servers of the HTTP API on the real API server."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api.calling import Caller, api_server
+from customdomains.cluster import ApiClient, load_connection
+from customdomains.devcluster.controlplane import ControlPlane
+
+
+@pytest.fixture
+async def client(control_plane: ControlPlane) -> AsyncIterator[ApiClient]:
+    """The administrator's client."""
+    connection = await load_connection(str(control_plane.kubeconfig))
+    async with ApiClient(connection) as client:
+        yield client
+
+
+@pytest.fixture
+async def api(client: ApiClient, namespace: str) -> AsyncIterator[Caller]:
+    """One replica, that asks nobody for a token."""
+    async with api_server(client, namespace) as caller:
+        yield caller
