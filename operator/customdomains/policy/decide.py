@@ -118,8 +118,10 @@ def _work(case: _Case, stored: Claim) -> Plan:
 
 
 def _worth_waiting(case: _Case, stored: Claim, order: Job | None) -> bool:
-    """Whether a fresh proof may wait a moment for the order that goes with it: one write less."""
+    """Whether a first proof may wait a moment for the order that goes with it: one write less."""
     memory = case.world.memory
+    if stored.verification is not None:
+        return False
     only_proof = replace(case.claim, verification=stored.verification, holder=stored.holder)
     if only_proof != stored or case.claim.order is not None or memory.check is None:
         return False

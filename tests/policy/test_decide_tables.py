@@ -1,0 +1,488 @@
+"""`decide` as tables: a row is a world and what is wanted of the plan."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+import pytest
+
+import build
+from build import DAY, HOUR, MINUTE, NOW, RULES, SECOND
+from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
+from customdomains.model.claim import Claim
+from customdomains.model.domain import Issuance
+from customdomains.model.names import NameRefusedError
+from customdomains.model.reasons import Reason
+from customdomains.policy import schedule
+from customdomains.policy.decide import PATIENCE, PATIENCE_WATCHED, decide
+from customdomains.policy.world import (
+    CheckDns,
+    CompleteOrder,
+    DropNextKey,
+    Memory,
+    MintClaim,
+    OrderResult,
+    PlaceOrder,
+    Plan,
+    ReleaseClaim,
+    ReplaceClaim,
+    World,
+)
+
+PROVED = build.claim(verification=build.proof())
+BY_HAND = build.claim(verification=build.proof(Method.MANUAL))
+FRESH = build.seen(build.DELEGATED, NOW - 2 * SECOND)
+FRESH_BY_HAND = build.seen(build.TOKENED, NOW - 2 * SECOND)
+OPEN = build.order(Method.MANUAL)
+WAITED = build.claim(verification=build.proof(Method.MANUAL), order=OPEN)
+ANSWERED = build.evidence(build.answer(build.TOKEN, build.DIGEST))
+
+
+class Row(NamedTuple):
+    name: str
+    world: World
+    claim: type | None = None
+    jobs: tuple[type, ...] = ()
+    status: bool = True
+    due: datetime | timedelta | str | None = "any"
+
+
+def row(name: str, wanted: dict[str, Any], **parts: Any) -> Row:
+    return Row(name, build.world(**parts), **wanted)
+
+
+WRITES: dict[str, Any] = {"claim": ReplaceClaim, "status": False, "due": None}
+RESTS: dict[str, Any] = {}
+QUIET: dict[str, Any] = {"status": False}
+
+ROWS = [
+    # whose it is
+    row("nothing there, nothing to do", QUIET | {"due": None}, domain=None, claim=None),
+    row("a new domain", {"claim": MintClaim, "status": False, "due": None}, claim=None),
+    row("an unknown namespace decides nothing", QUIET | {"due": 10 * SECOND}, namespace_uid=""),
+    row(
+        "a name that can't be registered",
+        RESTS | {"due": None},
+        domain=build.domain(domain=None, refusal=NameRefusedError(Reason.INVALID_NAME, "no")),
+        claim=None,
+    ),
+    row(
+        "held by another name",
+        RESTS | {"due": schedule.HELD_DELAY},
+        claim=build.claim(holder=build.holder(key=build.Key("tenant", "other"))),
+    ),
+    row(
+        "a namespace made again inherits nothing",
+        RESTS | {"due": schedule.HELD_DELAY},
+        claim=build.claim(holder=build.holder(namespace_uid="other")),
+    ),
+    row("deleted and created again", WRITES, claim=build.claim(holder=build.holder(uid="old"))),
+    row("the uid after POST", WRITES, claim=build.claim(holder=build.holder(uid=None))),
+    row("the holder is gone", {"claim": ReleaseClaim, "status": False}, domain=None),
+    row(
+        "a claim from POST waits for its CustomDomain",
+        QUIET | {"due": NOW - MINUTE + schedule.CLAIM_PATIENCE},
+        domain=None,
+        claim=build.claim(holder=build.holder(uid=None), created=NOW - MINUTE),
+    ),
+    row(
+        "but not for ever",
+        {"claim": ReleaseClaim, "status": False},
+        domain=None,
+        claim=build.claim(holder=build.holder(uid=None), created=NOW - schedule.CLAIM_PATIENCE),
+    ),
+    # the proof
+    row("an unproved domain is checked, the status waits", QUIET | {"jobs": (CheckDns,)}),
+    row("and is not checked twice", QUIET | {"jobs": ()}, memory=Memory(checking=True)),
+    row("missing", RESTS, memory=build.seen(build.MISSING)),
+    row(
+        "missing, looked at again",
+        RESTS | {"jobs": (CheckDns,)},
+        memory=build.seen(build.MISSING, NOW - 10 * MINUTE),
+    ),
+    row(
+        "a fresh proof waits for its order",
+        QUIET | {"jobs": (PlaceOrder,), "due": NOW - 2 * SECOND + PATIENCE},
+        memory=FRESH,
+    ),
+    row(
+        "and goes on waiting while the order is placed",
+        QUIET | {"due": NOW - 2 * SECOND + PATIENCE},
+        memory=replace(FRESH, ordering_since=NOW - SECOND),
+    ),
+    row(
+        "but not for ever either",
+        WRITES,
+        memory=build.seen(build.DELEGATED, NOW - PATIENCE, ordering_since=NOW - SECOND),
+    ),
+    row(
+        "nor while somebody waits for the answer",
+        WRITES,
+        domain=build.domain(check_requested="a"),
+        memory=build.seen(
+            build.DELEGATED, NOW - PATIENCE_WATCHED, "a", ordering_since=NOW - SECOND
+        ),
+    ),
+    row("a proof by TXT is written at once", WRITES, memory=FRESH_BY_HAND),
+    row("a proof without issuers too", WRITES, memory=FRESH, rules=replace(RULES, issuers=())),
+    row("gone", WRITES, claim=PROVED, memory=build.seen(build.MISSING)),
+    row("could not ask", RESTS, claim=PROVED, memory=build.seen(build.SILENT)),
+    row(
+        "gone is kept when the DNS does not answer",
+        RESTS,
+        claim=build.claim(verification=build.proof(gone_since=NOW - HOUR)),
+        memory=build.seen(build.SILENT),
+    ),
+    row(
+        "back",
+        WRITES,
+        claim=build.claim(verification=build.proof(gone_since=NOW - HOUR)),
+        memory=FRESH,
+    ),
+    row("by CNAME instead of TXT", WRITES, claim=BY_HAND, memory=FRESH),
+    row("asked for a check", {"status": False, "jobs": (CheckDns,)}, domain=build.domain(
+        check_requested="b"), memory=build.seen(build.MISSING, NOW, "a")),
+    row("answered", RESTS, domain=build.domain(check_requested="b"),
+        memory=build.seen(build.MISSING, NOW, "b")),
+    row(
+        "a request that nothing remembers after a restart is answered again, and nothing written",
+        {"status": False, "jobs": (CheckDns,)},
+        domain=build.domain(check_requested="a"),
+        claim=build.claim(verification=build.proof(), certificate=build.certificate()),
+    ),
+    row(
+        "gone is looked at right after a restart",
+        {"status": False, "jobs": (CheckDns,)},
+        claim=build.claim(verification=build.proof(gone_since=NOW - HOUR)),
+    ),
+    row(
+        "an active domain is not",
+        RESTS,
+        claim=build.claim(verification=build.proof(), certificate=build.certificate()),
+    ),
+    row("a clock set back", {"jobs": (CheckDns,)}, memory=build.seen(build.MISSING, NOW + HOUR)),
+    # when to order
+    row("delegated", RESTS | {"jobs": (PlaceOrder,)}, claim=PROVED, memory=FRESH),
+    row("after a restart the proof is looked at first", {"status": False, "jobs": (CheckDns,)},
+        claim=PROVED),
+    row("one order at a time", RESTS | {"jobs": ()}, claim=PROVED,
+        memory=replace(FRESH, ordering_since=NOW)),
+    row("a proof that is not fresh", RESTS | {"jobs": (CheckDns,)}, claim=PROVED,
+        memory=build.seen(build.DELEGATED, NOW - 6 * MINUTE)),
+    row("a proof from the future is not fresh", RESTS | {"jobs": (CheckDns,)}, claim=PROVED,
+        memory=build.seen(build.DELEGATED, NOW + MINUTE)),
+    row("no proof just now", RESTS, claim=PROVED, memory=build.seen(build.SILENT)),
+    row("gone: no order", RESTS, claim=build.claim(verification=build.proof(gone_since=NOW)),
+        memory=build.seen(build.MISSING)),
+    row("by hand: rests", RESTS, claim=BY_HAND, memory=FRESH_BY_HAND),
+    row("by hand, asked for", RESTS | {"jobs": (PlaceOrder,)}, claim=BY_HAND,
+        domain=build.domain(issue_requested="a"), memory=FRESH_BY_HAND),
+    row("by hand, answered", RESTS, claim=replace(BY_HAND, issue_handled="a"),
+        domain=build.domain(issue_requested="a"), memory=FRESH_BY_HAND),
+    row("asked for before there is a proof", RESTS, memory=build.seen(build.MISSING),
+        domain=build.domain(issue_requested="a")),
+    row("on request: rests", RESTS, claim=PROVED, memory=FRESH,
+        domain=build.domain(issuance=Issuance.ON_REQUEST)),
+    row("on request: renews", RESTS | {"jobs": (PlaceOrder,)},
+        claim=replace(PROVED, certificate=build.certificate(facts=build.facts(NOW - 61 * DAY))),
+        memory=FRESH, domain=build.domain(issuance=Issuance.ON_REQUEST)),
+    row("never", RESTS, claim=PROVED, memory=FRESH,
+        domain=build.domain(issuance=Issuance.NEVER, issue_requested="a")),
+    row("issuer unknown", RESTS, claim=PROVED, memory=FRESH, domain=build.domain(issuer="nobody")),
+    row("suspended", RESTS | {"due": None}, claim=PROVED, memory=FRESH,
+        domain=build.domain(suspend=True)),
+    row("suspended after a restart", RESTS | {"due": None}, domain=build.domain(suspend=True)),
+    row("active", RESTS | {"jobs": ()}, memory=FRESH,
+        claim=replace(PROVED, certificate=build.certificate())),
+    row("two thirds are over", RESTS | {"jobs": (PlaceOrder,)}, memory=FRESH,
+        claim=replace(PROVED, certificate=build.certificate(facts=build.facts(NOW - 60 * DAY)))),
+    row("a wildcard was added", RESTS | {"jobs": (PlaceOrder,)}, memory=FRESH,
+        domain=build.domain(wildcard=True),
+        claim=replace(PROVED, certificate=build.certificate())),
+    row("another Secret", RESTS | {"jobs": (PlaceOrder,)}, memory=FRESH,
+        domain=build.domain(secret_name="new"),
+        claim=replace(PROVED, certificate=build.certificate())),
+    row("another issuer", RESTS | {"jobs": (PlaceOrder,)}, memory=FRESH,
+        domain=build.domain(issuer="other"),
+        claim=replace(PROVED, certificate=build.certificate())),
+    row("a new default issuer replaces nothing", RESTS | {"jobs": ()}, memory=FRESH,
+        rules=replace(RULES, issuers=("other", "pebble")),
+        claim=replace(PROVED, certificate=build.certificate())),
+    row("asked for while active: renews", RESTS | {"jobs": (PlaceOrder,)}, memory=FRESH,
+        domain=build.domain(issue_requested="a"),
+        claim=replace(PROVED, certificate=build.certificate())),
+    # an order under way
+    row("delegated: completed", RESTS | {"jobs": (CompleteOrder,)}, memory=FRESH,
+        claim=replace(PROVED, order=build.order())),
+    row("resumed: the proof is looked at first", {"status": False, "jobs": (CheckDns,)},
+        claim=replace(PROVED, order=build.order())),
+    row("by hand: waits for the record", RESTS, claim=WAITED, memory=FRESH_BY_HAND),
+    row("by hand: answered", RESTS | {"jobs": (CompleteOrder,)}, claim=WAITED,
+        memory=build.seen(ANSWERED)),
+    row("by hand: answered, seen too long ago", RESTS | {"jobs": (CheckDns,)}, claim=WAITED,
+        memory=build.seen(ANSWERED, NOW - 6 * MINUTE)),
+    row("the digest in the token's place is the proof from then on", WRITES, claim=WAITED,
+        memory=build.seen(build.evidence(build.answer(build.DIGEST)))),
+    row("a request is answered by the order under way", WRITES, memory=FRESH,
+        domain=build.domain(issue_requested="a"), claim=replace(PROVED, order=build.order())),
+    row("gone: the order waits", RESTS, memory=build.seen(build.MISSING),
+        claim=build.claim(verification=build.proof(gone_since=NOW), order=build.order())),
+    row("a wildcard was added: another order", WRITES, memory=FRESH,
+        domain=build.domain(wildcard=True), claim=replace(PROVED, order=build.order())),
+    row("another issuer: another order", WRITES, memory=FRESH,
+        domain=build.domain(issuer="other"), claim=replace(PROVED, order=build.order())),
+    row("an issuer that is no more", WRITES, memory=FRESH, rules=replace(RULES, issuers=("other",)),
+        claim=replace(PROVED, order=build.order())),
+    row("not wanted any more", WRITES, memory=FRESH, domain=build.domain(issuance=Issuance.NEVER),
+        claim=replace(PROVED, order=build.order())),
+    row("expired", WRITES, memory=FRESH, claim=replace(PROVED, order=build.order(expires=NOW))),
+    row("expired while it is worked on: the work tells", RESTS,
+        memory=replace(FRESH, ordering_since=NOW - MINUTE),
+        claim=replace(PROVED, order=build.order(expires=NOW))),
+    row("expired and suspended", RESTS, domain=build.domain(suspend=True),
+        claim=replace(PROVED, order=build.order(expires=NOW))),
+    row("the key that waited goes", RESTS | {"jobs": (DropNextKey,)},
+        memory=replace(FRESH, next_key_to_drop="shop-tls"),
+        claim=replace(PROVED, certificate=build.certificate())),
+    row("but not while an order may need it", RESTS | {"jobs": (CompleteOrder,)},
+        memory=replace(FRESH, next_key_to_drop="shop-tls"),
+        claim=replace(PROVED, order=build.order(), certificate=build.certificate())),
+    # after a failure
+    row("failed: waits", RESTS | {"jobs": (), "due": NOW + 55 * SECOND}, memory=FRESH,
+        claim=replace(PROVED, failure=build.failure())),
+    row("failed: tried again", RESTS | {"jobs": (PlaceOrder,)}, memory=FRESH,
+        claim=replace(PROVED, failure=build.failure(at=NOW - MINUTE))),
+    row("failed and asked for a check: waits ten seconds at least", RESTS | {
+        "jobs": (), "due": NOW + 5 * SECOND},
+        memory=build.seen(build.DELEGATED, NOW, "a"), domain=build.domain(check_requested="a"),
+        claim=replace(PROVED, failure=build.failure())),
+    row("failed and asked for a check: goes on", RESTS | {"jobs": (PlaceOrder,)},
+        memory=build.seen(build.DELEGATED, NOW, "a"), domain=build.domain(check_requested="a"),
+        claim=replace(PROVED, failure=build.failure(at=NOW - 10 * SECOND))),
+    row("failed and the spec changed: goes on", RESTS | {"jobs": (PlaceOrder,)}, memory=FRESH,
+        domain=build.domain(generation=2),
+        claim=replace(PROVED, failure=build.failure(at=NOW - 10 * SECOND))),
+    row("failed and asked for again: the CA's moment holds", RESTS | {
+        "jobs": (), "due": NOW + 50 * SECOND},
+        memory=FRESH, domain=build.domain(issue_requested="a"),
+        claim=replace(PROVED, failure=build.failure(
+            at=NOW - 10 * SECOND, earliest=NOW + 50 * SECOND))),
+    row("failed by hand with the request open: tried again", RESTS | {"jobs": (PlaceOrder,)},
+        memory=FRESH_BY_HAND, domain=build.domain(issue_requested="a"),
+        claim=replace(BY_HAND, failure=build.failure(at=NOW - MINUTE, heard="1 - a"))),
+    row("an order by hand that is lost waits to be asked for", RESTS | {"jobs": ()},
+        memory=FRESH_BY_HAND, domain=build.domain(issue_requested="a"),
+        claim=replace(BY_HAND, issue_handled="a",
+                      failure=build.failure(at=NOW - DAY, heard="1 - a"))),
+    row("the order failed: completed again later", RESTS | {"jobs": (), "due": NOW + 55 * SECOND},
+        memory=FRESH, claim=replace(PROVED, order=build.order(), failure=build.failure())),
+    row("the order failed: completed again now", RESTS | {"jobs": (CompleteOrder,)}, memory=FRESH,
+        claim=replace(PROVED, order=build.order(), failure=build.failure(at=NOW - MINUTE))),
+    row("the order failed, asked for a certificate: completed at once", RESTS | {
+        "jobs": (CompleteOrder,)},
+        memory=FRESH, domain=build.domain(issue_requested="b"),
+        claim=replace(PROVED, order=build.order(), issue_handled="b",
+                      failure=build.failure(at=NOW - 10 * SECOND))),
+    row("an older failure does not hold up a new order", RESTS | {"jobs": (CompleteOrder,)},
+        memory=FRESH, claim=replace(PROVED, order=build.order(), failure=build.failure(
+            at=NOW - HOUR, retry_at=NOW + HOUR))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_the_plan(row: Row) -> None:
+    plan = decide(row.world, NOW)
+    assert (type(plan.claim) if plan.claim else None) is row.claim
+    assert tuple(type(job) for job in plan.jobs) == row.jobs
+    assert (plan.status is not None) is row.status
+    if row.due == "any":
+        assert plan.due is None or plan.due > NOW
+        return
+    due = NOW + row.due if isinstance(row.due, timedelta) else row.due
+    assert plan.due == due
+
+
+def written(world: World, now: datetime = NOW) -> Claim:
+    plan = decide(world, now)
+    assert isinstance(plan.claim, ReplaceClaim)
+    return plan.claim.claim
+
+
+PLACE = PlaceOrder(PROVED, "pebble", (build.DOMAIN,), Method.DELEGATED, "shop-tls", "a", "1 - a")
+PLACED = PlacedOrder("https://ca.example.net/order/2", (build.DIGEST,), None)
+COMPLETE = CompleteOrder(replace(PROVED, order=build.order()), "shop-tls", "1 - -")
+ISSUED = IssuedCertificate("PEM", build.facts(NOW))
+
+
+def test_proof_and_order_are_one_write() -> None:
+    memory = replace(FRESH, result=OrderResult(PLACE, PLACED, NOW))
+    claim = written(build.world(memory=memory))
+    assert claim.verification is not None
+    assert claim.order is not None
+    assert claim.order.url == PLACED.url
+    assert claim.issue_handled == "a"
+
+
+def test_a_certificate_ends_order_and_failure() -> None:
+    world = build.world(
+        claim=replace(PROVED, order=build.order(), failure=build.failure()),
+        memory=replace(FRESH, result=OrderResult(COMPLETE, ISSUED, NOW)),
+    )
+    claim = written(world)
+    assert (claim.order, claim.failure) == (None, None)
+    assert claim.certificate is not None
+    assert claim.certificate.facts == ISSUED.facts
+    assert claim.certificate.serving_since is None
+
+
+def test_a_renewed_certificate_serves_since_the_first() -> None:
+    have = build.certificate()
+    world = build.world(
+        claim=replace(PROVED, order=build.order(), certificate=have),
+        memory=replace(FRESH, result=OrderResult(COMPLETE, ISSUED, NOW)),
+    )
+    renewed = written(world).certificate
+    assert renewed is not None
+    assert renewed.serving_since == have.issued_at
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_failed_order_is_kept_unless_it_is_lost(lost: bool) -> None:
+    error = OrderError(Reason.CHALLENGE_FAILED, "x" * 9000, order_lost=lost)
+    world = build.world(
+        claim=replace(PROVED, order=build.order()),
+        memory=replace(FRESH, result=OrderResult(COMPLETE, error, NOW)),
+    )
+    claim = written(world)
+    assert (claim.order is None) is lost
+    assert claim.failure is not None
+    assert (claim.failure.count, claim.failure.heard) == (1, "1 - -")
+    assert len(claim.failure.message) <= 500
+
+
+def test_a_request_stays_open_until_an_order_is_placed() -> None:
+    error = OrderError(Reason.CA_RATE_LIMITED, "slow down", retry_at=NOW + HOUR)
+    world = build.world(
+        domain=build.domain(issue_requested="a"),
+        claim=PROVED,
+        memory=replace(FRESH, result=OrderResult(PLACE, error, NOW)),
+    )
+    claim = written(world)
+    assert claim.issue_handled is None
+    assert claim.failure is not None
+    assert claim.failure.retry_at == claim.failure.earliest == NOW + HOUR
+
+
+@pytest.mark.parametrize(
+    ("outcome", "job"),
+    [(PLACED, PLACE), (ISSUED, COMPLETE), (OrderError(Reason.CA_REFUSED, "no"), COMPLETE)],
+)
+def test_results_of_another_registration_change_nothing(outcome: Any, job: Any) -> None:
+    stranger = replace(job, claim=replace(job.claim, id="f" * 32))
+    memory = replace(FRESH, result=OrderResult(stranger, outcome, NOW))
+    quiet = replace(PROVED, certificate=build.certificate())
+    assert decide(build.world(claim=quiet, memory=memory), NOW).claim is None
+
+
+def test_a_certificate_of_an_order_that_was_replaced_is_not_taken() -> None:
+    newer = replace(PROVED, order=build.order(url="https://ca.example.net/order/9"))
+    memory = replace(FRESH, result=OrderResult(COMPLETE, ISSUED, NOW))
+    assert decide(build.world(claim=newer, memory=memory), NOW).claim is None
+
+
+def test_a_dropped_order_opens_its_request_again() -> None:
+    world = build.world(
+        domain=build.domain(issue_requested="a", wildcard=True),
+        claim=replace(WAITED, issue_handled="a"),
+        memory=build.seen(build.TOKENED),
+    )
+    claim = written(world)
+    assert (claim.order, claim.issue_handled) == (None, None)
+    plan = decide(replace(world, claim=claim), NOW)
+    assert [type(job) for job in plan.jobs] == [PlaceOrder]
+
+
+def test_an_order_follows_the_way_of_proving() -> None:
+    world = build.world(
+        claim=replace(PROVED, order=build.order()), memory=build.seen(build.TOKENED)
+    )
+    claim = written(world)
+    assert claim.order is not None
+    assert claim.order.method is Method.MANUAL
+    assert decide(replace(world, claim=claim), NOW).jobs == ()
+
+
+def test_a_proof_back_after_the_grace_period_is_a_new_one() -> None:
+    gone = build.claim(verification=build.proof(gone_since=NOW - 4 * DAY))
+    proved = written(build.world(claim=gone, memory=build.seen(build.DELEGATED))).verification
+    assert proved is not None
+    assert proved.verified_at == NOW
+    short = build.claim(verification=build.proof(gone_since=NOW - DAY))
+    proved = written(build.world(claim=short, memory=build.seen(build.DELEGATED))).verification
+    assert proved is not None
+    assert proved.verified_at == build.proof().verified_at
+
+
+def test_an_order_that_is_over_at_once_is_not_replaced_at_once() -> None:
+    """A CA whose clock is behind gives orders that look expired."""
+    world = build.world(
+        claim=replace(PROVED, order=build.order(placed_at=NOW, expires=NOW)), memory=FRESH
+    )
+    claim = written(world)
+    assert claim.failure is not None
+    assert claim.failure.reason is Reason.ORDER_EXPIRED
+    plan = decide(replace(world, claim=claim), NOW)
+    assert plan.jobs == ()
+    assert plan.due == NOW + MINUTE
+
+
+def test_a_certificate_that_looks_old_at_once_is_not_replaced_at_once() -> None:
+    """By a clock that is far ahead every certificate is past its renewal."""
+    have = build.certificate(issued_at=NOW, facts=build.facts(NOW - 80 * DAY))
+    world = build.world(claim=replace(PROVED, certificate=have), memory=FRESH)
+    assert decide(world, NOW).jobs == ()
+    later = replace(world, memory=build.seen(build.DELEGATED, NOW + HOUR))
+    assert [type(job) for job in decide(later, NOW + HOUR).jobs] == [PlaceOrder]
+
+
+def test_after_a_restart_rechecks_go_on() -> None:
+    """Woken by its own due times and nothing else, an idle domain is looked at once a day."""
+    claim = replace(PROVED, certificate=build.certificate())
+    now, world = NOW, build.world(claim=claim)
+    plan = decide(world, now)
+    for _ in range(3):
+        assert plan.due is not None
+        now = plan.due
+        plan = decide(world, now)
+        if plan.jobs:
+            break
+    assert [type(job) for job in plan.jobs] == [CheckDns]
+    assert now - NOW <= RULES.recheck_interval
+
+
+PROGRESS: list[tuple[str, Callable[[], World], str | None]] = [
+    ("registered", lambda: build.world(memory=FRESH_BY_HAND), "Verified"),
+    ("ordered", lambda: build.world(
+        claim=PROVED, memory=replace(FRESH, result=OrderResult(PLACE, PLACED, NOW))),
+     "OrderPlaced"),
+    ("issued", lambda: build.world(
+        claim=replace(PROVED, order=build.order()),
+        memory=replace(FRESH, result=OrderResult(COMPLETE, ISSUED, NOW))), "CertificateIssued"),
+    ("gone", lambda: build.world(claim=PROVED, memory=build.seen(build.MISSING)), "ProofGone"),
+    ("back", lambda: build.world(
+        claim=build.claim(verification=build.proof(gone_since=NOW - HOUR)), memory=FRESH),
+     "ProofBack"),
+    ("failed", lambda: build.world(
+        claim=PROVED,
+        memory=replace(FRESH, result=OrderResult(
+            PLACE, OrderError(Reason.CA_REFUSED, "no"), NOW))), "CARefused"),
+    ("adopted", lambda: build.world(claim=build.claim(holder=build.holder(uid="old"))), None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "make", "wanted"), PROGRESS, ids=[p[0] for p in PROGRESS])
+def test_what_is_announced(name: str, make: Callable[[], World], wanted: str | None) -> None:
+    plan: Plan = decide(make(), NOW)
+    assert [told.reason for told in plan.announcements] == ([wanted] if wanted else [])
+    assert all(len(told.note.encode()) <= 1024 for told in plan.announcements)
