@@ -10,7 +10,8 @@ import pytest
 
 from customdomains.devcluster import usage
 from customdomains.devcluster.binaries import Binaries
-from customdomains.devcluster.controlplane import ControlPlane, KubectlError
+from customdomains.devcluster.controlplane import ControlPlane
+from customdomains.devcluster.kubectl import KubectlError
 
 pytestmark = pytest.mark.cluster
 

@@ -2,7 +2,6 @@
 
 import json
 import ssl
-import subprocess
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +14,14 @@ from customdomains.devcluster import certificates
 from customdomains.devcluster.audit import AuditLog, Write
 from customdomains.devcluster.binaries import Binaries
 from customdomains.devcluster.kubeconfig import write_kubeconfig
+from customdomains.devcluster.kubectl import Kubectl
 from customdomains.devcluster.processes import Process
 from customdomains.devcluster.rundir import free_port
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
-_KUBECTL_SECONDS = 60.0
 _PROBE_SECONDS = 5.0
 _REQUEST_SECONDS = 30.0
-_CRD = "customresourcedefinition.apiextensions.k8s.io"
 
 # Nothing schedules pods here and no controller-manager makes default service accounts, so what
 # waits for those is off. The rest are the server's defaults: the operator must work with them.
@@ -39,15 +37,11 @@ _APISERVER_FLAGS = (
 )
 
 
-class KubectlError(RuntimeError):
-    """kubectl ended with an error; the message is what it printed."""
-
-
 class ControlPlane:
     """etcd and kube-apiserver with their files in `directory`.
 
     After `start()`: `url` (https), `ca_file`, `admin_token`, `kubeconfig` (the administrator's)
-    and `kubectl` (the program's path) lead to it.
+    and `kubectl` (bound to it) lead to it.
     """
 
     def __init__(self, binaries: Binaries, directory: Path) -> None:
@@ -60,10 +54,10 @@ class ControlPlane:
         self._etcd: Process | None = None
         self._apiserver: Process | None = None
         self.url = f"https://127.0.0.1:{self._port}"
-        self.kubectl = binaries.kubectl
         self.admin_token = token_hex(16)
         self.ca_file = directory / "ca.crt"
         self.kubeconfig = directory / "kubeconfig"
+        self.kubectl = Kubectl(binaries.kubectl, self.kubeconfig, directory / "kubectl-cache")
         self._audit = AuditLog(directory)
         self._write_files()
         self._context = ssl.create_default_context(cafile=str(self.ca_file))
@@ -146,37 +140,11 @@ class ControlPlane:
 
         Raises KubectlError with kubectl's own message.
         """
-        done = subprocess.run(
-            [
-                self.kubectl,
-                f"--kubeconfig={kubeconfig or self.kubeconfig}",
-                # What it remembers in the home directory may be of another run at this address.
-                f"--cache-dir={self._directory / 'kubectl-cache'}",
-                *arguments,
-            ],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=_KUBECTL_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            raise KubectlError(done.stderr.strip())
-        return done.stdout
+        return self.kubectl.run(*arguments, stdin=stdin, kubeconfig=kubeconfig)
 
     def apply_crds(self, directory: Path) -> None:
         """Create or update every CRD in `directory` (*.yaml) and wait until all are served."""
-        files = sorted(directory.glob("*.yaml"))
-        if not files:
-            return
-        chosen = [argument for file in files for argument in ("-f", str(file))]
-        self.run_kubectl("apply", "--server-side", "--force-conflicts", *chosen)
-        self.run_kubectl("wait", "--for=condition=Established", "--timeout=30s", *chosen)
-        # Established is not yet served: for a moment lists are answered by 429 (Too Many Requests)
-        # while the kind's watch cache is filled. kubectl repeats until that is over.
-        found = self.run_kubectl("get", *chosen, "-o", "name").split()
-        names = ",".join(name.removeprefix(f"{_CRD}/") for name in found)
-        self.run_kubectl("get", names, "--all-namespaces")
+        self.kubectl.apply_crds(directory)
 
     def user_kubeconfig(self, user: str, groups: Sequence[str] = ()) -> Path:
         """A kubeconfig for a user without any rights of its own, known by a client certificate.
