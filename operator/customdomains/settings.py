@@ -21,6 +21,9 @@ API_VERSION = "config.customdomains.dev/v1"
 KIND = "OperatorConfiguration"
 PREFIX = "CUSTOMDOMAINS_"
 
+_NO_SETTINGS = frozenset(PREFIX + name for name in ("CONFIG", "URL", "TOKEN", "DNS"))
+"""Where this file is, and what a development environment tells those who call the operator."""
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
@@ -194,7 +197,7 @@ def _read_yaml(text: str, what: str) -> Any:
 
 def _override(body: dict[str, Any], environment: Mapping[str, str]) -> None:
     for variable in sorted(environment):
-        if variable.startswith(PREFIX):
+        if variable.startswith(PREFIX) and variable not in _NO_SETTINGS:
             _set(body, variable, environment[variable])
 
 
