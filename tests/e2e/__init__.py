@@ -1,0 +1,1 @@
+"""The whole operator as its users meet it: real processes, API server, CA and DNS."""
