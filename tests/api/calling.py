@@ -92,13 +92,16 @@ async def api_server(
 
 
 async def is_ready(caller: Caller) -> bool:
-    return (await caller("GET", "/readyz")).status == 200
+    try:
+        return (await caller("GET", "/readyz")).status == 200
+    except aiohttp.ClientConnectionError:
+        return False
 
 
 async def eventually(true: Callable[[], Awaitable[bool]], timeout: float = 20.0) -> None:
     """Ask again and again until it is true. Raises TimeoutError."""
     async with asyncio.timeout(timeout):
-        while not await true():
+        while not await true():  # noqa: ASYNC110 - over HTTP nobody sets an Event
             await asyncio.sleep(0.02)
 
 

@@ -60,9 +60,7 @@ class StandIn:
 
     async def write_status(self, view: DomainView, **status: Any) -> None:
         key = view.key
-        await self._client.patch_status(
-            CUSTOM_DOMAINS, key.name, {"status": status}, key.namespace
-        )
+        await self._client.patch_status(CUSTOM_DOMAINS, key.name, {"status": status}, key.namespace)
 
 
 @asynccontextmanager
@@ -161,9 +159,7 @@ def fail(reason: str, message: str, retry_in: timedelta = timedelta(minutes=1)) 
             "count": 1,
             "retryAt": (NOW + retry_in).isoformat(),
         }
-        await stand_in.write_claim(
-            view, failure=failure, issueRequestHandled=view.issue_requested
-        )
+        await stand_in.write_claim(view, failure=failure, issueRequestHandled=view.issue_requested)
 
     return on_issue
 

@@ -83,26 +83,26 @@ class Requests:
         _refuse_suspended(found.domain)
         _refuse_unwanted(found)
         asked = await self._ask(found, ISSUE_REQUESTED)
-        domain = found.claim.domain
 
         def answered(claim: Claim | None) -> bool:
-            if claim is None or claim.id != registration_id or not proof_current(claim):
-                return True
-            view = self._directory.domains.get(str(asked.key))
-            return claim.order is not None or (
-                view is not None and claim.issue_handled == view.issue_requested
+            return (
+                claim is None
+                or claim.id != registration_id
+                or not proof_current(claim)
+                or claim.order is not None
+                or _issue_answered(claim, asked, found.claim.issue_handled)
             )
 
         try:
-            await self._directory.claims.wait_for(domain, answered, self._timeout)
+            await self._directory.claims.wait_for(found.claim.domain, answered, self._timeout)
         except TimeoutError:
-            found = await self._directory.find(registration_id)
-            raise _unreachable(found.domain) or _no_answer() from None
-        found = await self._directory.find(registration_id)
-        _refuse_unproved(found)
-        if found.claim.order is None and found.claim.failure is not None:
-            raise _not_issued(found.claim.failure)
-        return found
+            waiting = await self._directory.find(registration_id)
+            raise _unreachable(waiting.domain) or _no_answer() from None
+        after = await self._directory.find(registration_id)
+        _refuse_unproved(after)
+        if after.claim.order is None and after.claim.failure is not None:
+            raise _not_issued(after.claim.failure)
+        return after
 
     async def _ask(self, found: Registration, annotation: str) -> DomainView:
         """Set the annotation; the resource as it is with it."""
@@ -150,6 +150,12 @@ def _status_proved(view: DomainView) -> bool:
 
 def _check_answered(view: DomainView) -> bool:
     return view.check_requested is not None and view.check_requested == view.check_handled
+
+
+def _issue_answered(claim: Claim, asked: DomainView, before: str | None) -> bool:
+    """Whether this request was answered, or a later one in its place: marks sort by time."""
+    mark, handled = asked.issue_requested, claim.issue_handled
+    return mark is not None and handled is not None and handled != before and handled >= mark
 
 
 def _condition(view: DomainView, kind: str) -> dict[str, Any]:
