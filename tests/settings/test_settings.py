@@ -1,0 +1,229 @@
+"""Settings: what is read, and what a person is told about what can't be."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from build import DAY, HOUR, MINUTE
+from customdomains.settings import (
+    API_VERSION,
+    KIND,
+    Duration,
+    Settings,
+    SettingsError,
+    load_settings,
+    parse_settings,
+)
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "config.yaml"
+LEAST: dict[str, Any] = {
+    "apiVersion": API_VERSION,
+    "kind": KIND,
+    "delegation": {"zone": "d.example.net"},
+    "api": {"authentication": {"mode": "Disabled"}},
+}
+
+
+def parse(changed: dict[str, Any], **environment: str) -> Settings:
+    return parse_settings(yaml.safe_dump(LEAST | changed), environment)
+
+
+def complaint(changed: dict[str, Any], **environment: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        parse(changed, **environment)
+    return str(caught.value)
+
+
+def test_defaults() -> None:
+    settings = parse({})
+    assert settings.verification.recheck_interval.delta == DAY
+    assert settings.api.registered_status == 500
+    assert settings.controller.lease_duration.seconds == 15
+    assert settings.issuers == ()
+
+
+def test_the_example_is_right() -> None:
+    settings = load_settings(EXAMPLE, {})
+    assert [issuer.name for issuer in settings.issuers] == ["letsencrypt", "letsencrypt-staging"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("500ms", timedelta(milliseconds=500)),
+        ("1.5s", timedelta(seconds=1.5)),
+        ("1h30m", HOUR + 30 * MINUTE),
+        ("7d", 7 * DAY),
+        ("3650d", 3650 * DAY),
+    ],
+)
+def test_durations(text: str, wanted: timedelta) -> None:
+    assert Duration(text).delta == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["", "5", "-1s", "1 s", "s", "1w", "3651d", "9" * 400 + "d", "\u0661s"]
+)
+def test_no_durations(text: str) -> None:
+    with pytest.raises(ValueError, match=r"duration|long"):
+        Duration(text)
+
+
+@pytest.mark.parametrize("value", [":0", ":65535", "127.0.0.1:80", "[::1]:8080", "localhost:1"])
+def test_addresses_to_listen_at(value: str) -> None:
+    assert parse({"dns": {"listen": value}}).dns.listen == value
+
+
+WRONG: list[tuple[dict[str, Any], str, str, str]] = [
+    # what is changed, the path, what is shown of the value, what is said to be allowed
+    ({"apiVersion": None}, "apiVersion", "missing", API_VERSION),
+    ({"apiVersion": "v1"}, "apiVersion", "'v1'", API_VERSION),
+    ({"kind": "Pod"}, "kind", "'Pod'", KIND),
+    ({"delegation": {}}, "delegation.zone", "missing", "a domain name"),
+    ({"delegation": None}, "delegation", "nothing", "zone, nameservers"),
+    ({"delegation": {"zone": "Foo.net."}}, "delegation.zone", "'Foo.net.'", "no dot at its end"),
+    ({"delegation": {"zone": "a" * 64 + ".net"}}, "delegation.zone", "aaa", "a domain name"),
+    ({"delegation": {"zone": "net"}}, "delegation.zone", "'net'", "two labels"),
+    ({"delegation": {"zone": 5}}, "delegation.zone", "5", "a domain name"),
+    ({"surplus": 1}, "surplus", "no such setting", "delegation, issuers, lookups"),
+    ({"lookups": {"tiemout": "1s"}}, "lookups.tiemout", "no such setting", "timeout, deadline"),
+    ({"lookups": {"timeout": 3}}, "lookups.timeout", "3", "such as 500ms"),
+    ({"lookups": {"timeout": "3 s"}}, "lookups.timeout", "'3 s'", "such as 500ms"),
+    ({"lookups": {"timeout": "0s"}}, "lookups.timeout", "0s", "0.01s or longer"),
+    ({"lookups": {"deadline": "1s"}}, "lookups.deadline", "1s", "2s or longer"),
+    ({"lookups": {"resolvers": "192.0.2.1"}}, "lookups.resolvers", "'192.0.2.1'", "a list"),
+    ({"lookups": {"resolvers": ["192.0.2.1"]}}, "lookups.resolvers[0]", "'192.0.2.1'", "host:port"),
+    ({"lookups": {"resolvers": ["h:0"]}}, "lookups.resolvers[0]", "'h:0'", "from 1 to 65535"),
+    ({"lookups": {"resolvers": ["h:65536"]}}, "lookups.resolvers[0]", "65536", "from 1 to 65535"),
+    ({"dns": {"listen": ":65536"}}, "dns.listen", "':65536'", "up to 65535"),
+    ({"dns": {"listen": "::1:53"}}, "dns.listen", "'::1:53'", "in brackets"),
+    ({"dns": {"listen": 5353}}, "dns.listen", "5353", "address:port"),
+    ({"dns": []}, "dns", "a list", "a mapping that may have listen, probeListen"),
+    ({"dns": {1: "x"}}, "the file", "key", "a text"),
+    ({"logging": {"level": "DEBUG"}}, "logging.level", "'DEBUG'", "debug, error, info, warning"),
+    ({"logging": {"format": True}}, "logging.format", "true", "auto, json, text"),
+    ({"issuers": {"name": "a"}}, "issuers", "a mapping", "a list"),
+    ({"issuers": [{"name": "a"}]}, "issuers[0].directoryURL", "missing", "a URL"),
+    (
+        {"issuers": [{"name": "A", "directoryURL": "https://ca"}]},
+        "issuers[0].name",
+        "'A'",
+        "lower-",
+    ),
+    (
+        {"issuers": [{"name": "a", "directoryURL": "ca"}]},
+        "issuers[0].directoryURL",
+        "'ca'",
+        "a URL",
+    ),
+    (
+        {"issuers": [{"name": "a", "directoryURL": "https://ca", "contact": ["me@x"]}]},
+        "issuers[0].contact[0]",
+        "'me@x'",
+        "mailto:",
+    ),
+    ({"issuers": 2 * [{"name": "a", "directoryURL": "https://ca"}]}, "issuers", "'a'", "unique"),
+    ({"api": {"authentication": {"mode": False}}}, "api.authentication.mode", "false", "Disabled"),
+    ({"api": {}}, "api.authentication.tokenFile", "missing", "one token a line"),
+    (
+        {"api": {**LEAST["api"], "registeredStatus": 404}},
+        "api.registeredStatus",
+        "404",
+        "409, 500",
+    ),
+    ({"verification": {"recheckInterval": "0s"}}, "verification.recheckInterval", "0s", "1s or"),
+    ({"controller": {"leaseDuration": "2s"}}, "controller.leaseDuration", "2s", "3s or longer"),
+    ({"controller": {"namespace": "a.b"}}, "controller.namespace", "'a.b'", "digits and hyphens"),
+]
+
+
+@pytest.mark.parametrize(("changed", "path", "value", "allowed"), WRONG)
+def test_what_is_wrong_is_said(
+    changed: dict[str, Any], path: str, value: str, allowed: str
+) -> None:
+    said = complaint(changed)
+    assert said.startswith(f"{path}:")
+    assert value in said
+    assert allowed in said
+    assert "^" not in said, "a regular expression is no explanation"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [", "not valid YAML"),
+        ("- a", "not a YAML mapping"),
+        ("", "not a YAML mapping"),
+        ("kind: a\nkind: b", "'kind' is there twice"),
+        ("a: 1\n---\nb: 1", "not valid YAML"),
+        ("a: !!python/name:os.system", "not valid YAML"),
+    ],
+)
+def test_no_settings_at_all(text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        parse_settings(text, {})
+
+
+def test_the_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none.yaml: it can't be read: No such file"):
+        load_settings(tmp_path / "none.yaml", {})
+    binary = tmp_path / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"binary.yaml: it is not UTF-8"):
+        load_settings(binary, {})
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("kind: Pod", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"wrong.yaml: apiVersion: it is missing"):
+        load_settings(wrong, {})
+
+
+def test_the_environment_overrides() -> None:
+    settings = parse(
+        {"dns": {"listen": ":1"}},
+        CUSTOMDOMAINS_DNS_LISTEN=":2",
+        CUSTOMDOMAINS_CONTROLLER_LEASEDURATION="30s",
+        CUSTOMDOMAINS_API_AUTHENTICATION_MODE="Token",
+        CUSTOMDOMAINS_API_AUTHENTICATION_TOKENFILE="/tokens",
+        CUSTOMDOMAINS_API_REGISTEREDSTATUS="409",
+        CUSTOMDOMAINS_ISSUERS="[{name: a, directoryURL: 'https://ca'}]",
+        PATH="/bin",
+    )
+    assert settings.dns.listen == ":2"
+    assert settings.controller.lease_duration.seconds == 30
+    assert settings.api.authentication.token_file == "/tokens"
+    assert settings.api.registered_status == 409
+    assert [issuer.name for issuer in settings.issuers] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("DNS_LISTN", ":1", "there are CUSTOMDOMAINS_DNS_LISTEN, CUSTOMDOMAINS_DNS_PROBELISTEN"),
+        ("DMS_LISTEN", ":1", "there are CUSTOMDOMAINS_DELEGATION, CUSTOMDOMAINS_ISSUERS"),
+        ("ISSUERS_0_NAME", "a", "there are CUSTOMDOMAINS_DELEGATION"),
+        ("DNS_LISTEN", "1", "dns.listen (set by CUSTOMDOMAINS_DNS_LISTEN): 1"),
+        ("LOOKUPS_RESOLVERS", "[a]", "resolvers[0] (set by CUSTOMDOMAINS_LOOKUPS_RESOLVERS): 'a'"),
+        ("LOGGING", "{level: x}", "logging.level (set by CUSTOMDOMAINS_LOGGING): 'x'"),
+        ("DNS_LISTEN", "[", "CUSTOMDOMAINS_DNS_LISTEN is not valid YAML"),
+    ],
+)
+def test_a_wrong_variable_is_named(variable: str, value: str, said: str) -> None:
+    assert said in complaint({}, **{f"CUSTOMDOMAINS_{variable}": value})
+
+
+def test_a_variable_below_what_is_no_section() -> None:
+    said = complaint({"dns": 5}, CUSTOMDOMAINS_DNS_LISTEN=":1")
+    assert said == "CUSTOMDOMAINS_DNS_LISTEN: dns in the file is not a mapping"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["API_SERVICE_HOST", "API_SERVICE_PORT_HTTP", "API_PORT", "DNS_REPLICAS_PORT_53_UDP_ADDR",
+     "SERVICE_HOST", "PORT_80_TCP", "CONFIG", "URL", "TOKEN", "DNS"],
+)  # fmt: skip
+def test_variables_that_others_set(variable: str) -> None:
+    """Kubernetes' links to Services called customdomains-*, and what `.dev/env` holds."""
+    parse({}, **{f"CUSTOMDOMAINS_{variable}": "tcp://10.0.0.1:80"})
