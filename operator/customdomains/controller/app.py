@@ -140,8 +140,10 @@ class Controller:
             wake=self._queue.add,
             retention=options.secret_retention,
         )
+        # Renewals must not wait in line behind the work.
+        self._lease_client = ApiClient(connection, connections=2)
         self._elector = Elector(
-            LeaseStore(client, options.namespace, LEASE_NAME),
+            LeaseStore(self._lease_client, options.namespace, LEASE_NAME),
             options.identity,
             LeaseTimes(options.lease_duration),
             now=now,
@@ -174,6 +176,7 @@ class Controller:
                 self._metrics.leading.set(0)
                 self._agenda.close()
                 await asyncio.shield(self._elector.release())
+                await self._lease_client.close()
 
     async def _lead(self) -> None:
         self._progress_at = time.monotonic()
