@@ -21,6 +21,15 @@ START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 PROBE_SECONDS = 2.0
 
+NAMES = ("dns", "api", "controller")
+"""The processes, in the order in which they are started."""
+LEASE = "customdomains-controller"
+"""The Lease that the controller works under, in the operator's namespace."""
+ISSUER = "demo"
+"""The one issuer in the settings."""
+ACCOUNT_SECRET = f"acme-account-{ISSUER}"
+"""The Secret with its account key, in the operator's namespace."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -74,7 +83,7 @@ class Operator:
 
     def start(self, *names: str) -> None:
         """Start the processes named, or all, and wait until they are ready. `ProcessError`."""
-        started = names or ("dns", "api", "controller")
+        started = names or NAMES
         for name in started:
             self.launch(name)
         for name in started:
@@ -82,7 +91,14 @@ class Operator:
 
     def launch(self, name: str, **environment: str) -> None:
         """Start one process and don't wait."""
-        command = [sys.executable, "-m", "customdomains", name, "--config", self.config]
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "customdomains",
+            name,
+            "--config",
+            self.config,
+        ]
         self._processes[name] = Process(
             name,
             [*command, "--kubeconfig", self._kubeconfig],
@@ -96,7 +112,7 @@ class Operator:
 
     def stop(self, *names: str) -> None:
         """Stop the processes named, or all, in order. Stopping what is stopped is no error."""
-        for name in names or ("controller", "api", "dns"):
+        for name in names or NAMES[::-1]:
             process = self._processes.pop(name, None)
             if process is not None:
                 process.stop(STOP_SECONDS)
@@ -123,7 +139,7 @@ class Operator:
             "lookups": {"resolvers": [around.resolver]},
             "issuers": [
                 {
-                    "name": "demo",
+                    "name": ISSUER,
                     "directoryURL": around.directory_url,
                     "contact": ["mailto:ops@example.com"],
                     "caBundle": str(around.ca_file),

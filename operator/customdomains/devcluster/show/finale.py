@@ -1,0 +1,91 @@
+"""What is there in the end: the table, the certificates, the advice, and the verdict."""
+
+from __future__ import annotations
+
+from customdomains.devcluster.environment import TENANT_NAMESPACE
+from customdomains.devcluster.show import acts
+from customdomains.devcluster.show.acts import BY_HAND, DELEGATED, WRONG
+from customdomains.devcluster.show.checks import NotSeenError
+from customdomains.devcluster.show.secrets import Found, examine
+from customdomains.devcluster.show.stage import Stage, ready_of, record_of
+from customdomains.devcluster.show.watch import Resource
+
+
+def finale(stage: Stage, mistaken: Resource) -> None:
+    """Show and check what is there in the end. Raises NotSeenError, KubectlError."""
+    stage.terminal.heading("What is there now")
+    stage.terminal.line()
+    _table(stage)
+    _certificates(stage)
+    _advice(stage, mistaken)
+
+
+def _table(stage: Stage) -> None:
+    stage.command("kubectl get cdom -A")
+    table = stage.around.kubectl.run("get", "cdom", "-A")
+    stage.terminal.raw(table)
+    for domain, phase in ((DELEGATED, "active"), (BY_HAND, "active"), (WRONG, "pending")):
+        rows = [line.split() for line in table.splitlines() if domain in line.split()]
+        if not rows or phase not in rows[0]:
+            raise NotSeenError(f"kubectl get cdom -A does not show {domain} as {phase}")
+    stage.checks.saw(acts.SEEN_TABLE)
+
+
+def _certificates(stage: Stage) -> None:
+    roots = stage.around.pebble.roots()
+    for domain in (DELEGATED, BY_HAND):
+        name = _secret_name(stage, domain)
+        secret = stage.around.kubectl.get("secret", name, "-n", TENANT_NAMESPACE)
+        stage.terminal.line()
+        stage.terminal.line(f"The Secret {TENANT_NAMESPACE}/{name}", "bold")
+        _show(stage, examine(secret, (domain,), roots))
+    stage.checks.saw(acts.SEEN_CERTIFICATES)
+
+
+def _secret_name(stage: Stage, domain: str) -> str:
+    found = stage.latest(domain)
+    name: str = found["status"]["certificate"]["secretName"]
+    return name
+
+
+def _show(stage: Stage, found: Found) -> None:
+    days = (found.not_after - found.not_before).total_seconds() / 86_400
+    span = f"{found.not_before:%Y-%m-%d %H:%M} to {found.not_after:%Y-%m-%d %H:%M} UTC"
+    rows = (
+        ("subject", found.subject or "(none: the names are in the SANs alone)"),
+        ("SANs", ", ".join(found.names)),
+        ("issuer", found.issuer),
+        ("valid", f"{span} ({days:.0f} days)"),
+        ("serial", found.serial_number),
+        ("chain", f"verified up to {found.root}, the private key matches"),
+    )
+    for label, text in rows:
+        start = f"  {label:<8}"
+        styles = ("green",) if label == "chain" else ()
+        stage.terminal.row(start, stage.terminal.paint(start, "dim"), text, *styles)
+
+
+def _advice(stage: Stage, mistaken: Resource) -> None:
+    record = record_of(mistaken, "Delegation")
+    stage.terminal.line()
+    stage.terminal.line(f"Still pending: {WRONG}", "bold")
+    for label, text in (
+        ("reason", ready_of(mistaken)["reason"]),
+        ("message", ready_of(mistaken)["message"]),
+        ("to do", record["message"] if record else ""),
+    ):
+        start = f"  {label:<8}"
+        stage.terminal.row(start, stage.terminal.paint(start, "dim"), text)
+
+
+def verdict(stage: Stage, seconds: float) -> None:
+    """List what had to be seen and whether it was."""
+    paint = stage.terminal.paint
+    stage.terminal.heading("What was seen")
+    for check, seen in stage.checks.results:
+        mark, colour = ("ok", "green") if seen else ("missing", "red")
+        start = f"  {mark:<8}"
+        stage.terminal.row(start, paint(start, "bold", colour), check)
+    stage.terminal.line()
+    if stage.checks.passed:
+        stage.terminal.line(f"All of it was really seen, in {seconds:.0f} s.", "green")
