@@ -52,6 +52,12 @@ _EXPECTED = (
 
 _KEEP_POLL_SECONDS = 0.5
 
+_TITLE = "Custom domains, from registered to an issued certificate"
+_INTRODUCTION = (
+    "Nothing here is simulated: the API server, the DNS, the ACME server and the operator are "
+    "programs of their own on this machine, and end with this command."
+)
+
 _HOW_TO = """\
 In another shell, in this directory:
 
@@ -108,7 +114,9 @@ def _usage(message: str) -> int:
 
 def _run(terminal: Terminal, keep: bool, kubeconfig: Path | None) -> int:
     with reserved(ENV_FILE):
-        terminal.heading("Setting up")
+        terminal.heading(_TITLE)
+        terminal.line(_INTRODUCTION)
+        terminal.gap()
         with environment(kubeconfig, terminal.step) as around:
             write_env(ENV_FILE, around.variables, around.program_path)
             passed = _keep(terminal, around) if keep else _show(terminal, around)
@@ -133,7 +141,7 @@ def _show(terminal: Terminal, around: Environment) -> bool:
     verdict(stage, time.monotonic() - started)
     if trouble is not None:
         _explain(terminal, around, trouble)
-    terminal.line()
+    terminal.gap()
     return stage.checks.passed
 
 
@@ -144,23 +152,22 @@ def _explain(terminal: Terminal, around: Environment, trouble: Exception) -> Non
     for log in around.logs:
         shutil.copy(log, KEPT_LOGS)
     for name in NAMES:
-        terminal.line()
+        terminal.gap()
         terminal.line(f"The {name} process said last:", "bold", indent="  ")
         terminal.block(around.operator.process(name).last_lines(), "dim", indent="    ")
-    terminal.line()
+    terminal.gap()
     terminal.line(f"The logs of all processes are in {KEPT_LOGS}", indent="  ")
 
 
 def _keep(terminal: Terminal, around: Environment) -> bool:
     """Say how to use what runs, and wait for Ctrl-C. Processes that end are reported."""
     terminal.heading("Everything runs")
-    terminal.line()
+    terminal.gap()
     terminal.block(_HOW_TO.format(env=ENV_FILE, namespace=TENANT_NAMESPACE, logs=around.directory))
-    terminal.line()
+    terminal.gap()
     for name, value in around.variables.items():
-        start = f"  {name:<20}"
-        terminal.row(start, terminal.paint(start, "dim"), value)
-    terminal.line()
+        terminal.row(f"  {name:<20}", value)
+    terminal.gap()
     terminal.line("Ctrl-C ends it all.", "bold")
     ended: set[str] = set()
     try:
@@ -170,5 +177,5 @@ def _keep(terminal: Terminal, around: Environment) -> bool:
                 terminal.line(f"{name} has ended; {around.operator.log_of(name)} says why", "red")
             time.sleep(_KEEP_POLL_SECONDS)
     except KeyboardInterrupt:
-        terminal.line()
+        terminal.gap()
         return True

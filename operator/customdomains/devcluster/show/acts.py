@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from customdomains.devcluster.environment import ZONE
 from customdomains.devcluster.show.checks import NotSeenError
 from customdomains.devcluster.show.stage import (
     Stage,
@@ -80,12 +79,14 @@ def wrong(stage: Stage) -> Resource:
         "The tenant types the target without the dot at its end. The DNS panel takes it for a name "
         f"inside {WRONG_ZONE} and appends that."
     )
-    stage.set_record("CNAME", record["name"], f"{record['value']}{WRONG_ZONE}.")
+    wanted, mistaken = record["value"], f"{record['value']}{WRONG_ZONE}."
+    stage.set_record("CNAME", record["name"], mistaken)
     found = stage.wait(WRONG, "to tell what is wrong", _mistake_seen)
     stage.tell("What was wanted and what was seen, side by side in status.records:")
     show_records(stage, found)
     message = _wanted(found, "Delegation")["message"]
-    if phase_of(found) != "pending" or f"{ZONE}.{WRONG_ZONE}." not in message:
+    both = mistaken in message and wanted in message.replace(mistaken, "")
+    if phase_of(found) != "pending" or not both:
         raise NotSeenError(f"{WRONG} is {phase_of(found)}, and the operator says: {message}")
     stage.checks.saw(SEEN_WRONG)
     return found
@@ -100,11 +101,9 @@ def show_records(stage: Stage, found: Resource) -> None:
         rows += [("seen", seen) for seen in record.get("seen", [])]
         rows.append(("says", record["message"]))
         for label, text in rows:
-            start = f"    {label:<6}  "
             colour = {"Present": "green", "Missing": "yellow"}.get(record["state"], "red")
-            styles = (colour,) if label == "state" else ()
-            stage.terminal.row(start, stage.terminal.paint(start, "dim"), text, *styles)
-        stage.terminal.line()
+            stage.terminal.row(f"    {label:<8}", text, *((colour,) if label == "state" else ()))
+        stage.terminal.gap()
 
 
 def _looked_up(found: Resource) -> bool:

@@ -14,7 +14,7 @@ from customdomains.devcluster.show.watch import Resource
 def finale(stage: Stage, mistaken: Resource) -> None:
     """Show and check what is there in the end. Raises NotSeenError, KubectlError."""
     stage.terminal.heading("What is there now")
-    stage.terminal.line()
+    stage.terminal.gap()
     _table(stage)
     _certificates(stage)
     _advice(stage, mistaken)
@@ -36,7 +36,7 @@ def _certificates(stage: Stage) -> None:
     for domain in (DELEGATED, BY_HAND):
         name = _secret_name(stage, domain)
         secret = stage.around.kubectl.get("secret", name, "-n", TENANT_NAMESPACE)
-        stage.terminal.line()
+        stage.terminal.gap()
         stage.terminal.line(f"The Secret {TENANT_NAMESPACE}/{name}", "bold")
         _show(stage, examine(secret, (domain,), roots))
     stage.checks.saw(acts.SEEN_CERTIFICATES)
@@ -60,32 +60,26 @@ def _show(stage: Stage, found: Found) -> None:
         ("chain", f"verified up to {found.root}, the private key matches"),
     )
     for label, text in rows:
-        start = f"  {label:<8}"
-        styles = ("green",) if label == "chain" else ()
-        stage.terminal.row(start, stage.terminal.paint(start, "dim"), text, *styles)
+        stage.terminal.row(f"  {label:<9}", text, *(("green",) if label == "chain" else ()))
 
 
 def _advice(stage: Stage, mistaken: Resource) -> None:
-    record = record_of(mistaken, "Delegation")
-    stage.terminal.line()
+    ready, record = ready_of(mistaken), record_of(mistaken, "Delegation")
+    stage.terminal.gap()
     stage.terminal.line(f"Still pending: {WRONG}", "bold")
-    for label, text in (
-        ("reason", ready_of(mistaken)["reason"]),
-        ("message", ready_of(mistaken)["message"]),
-        ("to do", record["message"] if record else ""),
-    ):
-        start = f"  {label:<8}"
-        stage.terminal.row(start, stage.terminal.paint(start, "dim"), text)
+    stage.terminal.row("  reason   ", ready["reason"], "red")
+    stage.terminal.row("  message  ", ready["message"])
+    if record:
+        to_do = f"point the {record['type']} {record['name']} to {record['value']}"
+        stage.terminal.row("  to do    ", to_do, "green")
 
 
 def verdict(stage: Stage, seconds: float) -> None:
     """List what had to be seen and whether it was."""
-    paint = stage.terminal.paint
     stage.terminal.heading("What was seen")
     for check, seen in stage.checks.results:
         mark, colour = ("ok", "green") if seen else ("missing", "red")
-        start = f"  {mark:<8}"
-        stage.terminal.row(start, paint(start, "bold", colour), check)
-    stage.terminal.line()
+        stage.terminal.row(f"  {mark:<9}", check, start_styles=("bold", colour))
+    stage.terminal.gap()
     if stage.checks.passed:
-        stage.terminal.line(f"All of it was really seen, in {seconds:.0f} s.", "green")
+        stage.terminal.line(f"All of it was seen, in {seconds:.0f} s.", "bold", "green")

@@ -26,6 +26,9 @@ _PHASES = {
     "failed": "red",
 }
 _LONGEST_PHASE = max(map(len, _PHASES))
+_ROOMY = 100  # characters a line has to have for the time of day too
+_LONG_LISTS = {"records", "conditions"}
+_LEFT_OUT = "(left out)"
 
 Seen = Callable[[Resource], bool]
 
@@ -47,9 +50,9 @@ class Stage:
 
     def tell(self, text: str) -> None:
         """Say what happens next, and why."""
-        self.terminal.line()
+        self.terminal.gap()
         self.terminal.line(text)
-        self.terminal.line()
+        self.terminal.gap()
 
     def began(self) -> None:
         """The time stamps of what follows count from now."""
@@ -58,28 +61,27 @@ class Stage:
     def apply(self, manifest: str) -> None:
         """Show a manifest of examples/ and apply it."""
         path = PROJECT / "examples" / manifest
-        self.terminal.block(path.read_text(), "dim")
-        self.terminal.line()
+        for line in path.read_text().splitlines():
+            self.terminal.block(line, *(("dim",) if line.startswith("#") else ()))
+        self.terminal.gap()
         self.command(f"kubectl apply -n {TENANT_NAMESPACE} -f examples/{manifest}")
         self.began()
-        self.terminal.raw(
-            self.around.kubectl.run("apply", "-n", TENANT_NAMESPACE, "-f", path), indent="  "
-        )
-        self.terminal.line()
+        self.terminal.raw(self.around.kubectl.run("apply", "-n", TENANT_NAMESPACE, "-f", path))
+        self.terminal.gap()
 
     def command(self, text: str) -> None:
         """Show a command line."""
         first, *more = text.split("\n")
         self.terminal.line(f"$ {first}", "bold", indent="  ", hang="      ")
-        if more:
-            self.terminal.block("\n".join(more), "bold", indent="  ")
+        for line in more:
+            self.terminal.block(line, "bold")
 
     def set_record(self, kind: str, name: str, value: str) -> None:
         """Set a record at the tenant's DNS server, by its management API."""
         path, field = {"TXT": ("/set-txt", "value"), "CNAME": ("/set-cname", "target")}[kind]
         body = {"host": name, field: value}
         self.command(f"curl $TENANT_DNS_API{path} -d '{json.dumps(body, indent=2)}'")
-        self.terminal.line()
+        self.terminal.gap()
         answer = call("POST", f"{self.around.tenant_dns.api_url}{path}", body=body)
         if answer.status != HTTPStatus.OK:
             raise NotSeenError(f"the tenant's DNS server answers {answer.words}: {answer.body}")
@@ -89,8 +91,7 @@ class Stage:
 
         Raises NotSeenError for an answer of another status than `wanted`.
         """
-        paint = self.terminal.paint
-        self.terminal.row(f"  > {method} ", f"  > {paint(method, 'bold')} ", path, "bold")
+        self.terminal.line(f"> {method} {path}", "bold", indent="  ", hang="    ")
         if body is not None:
             self.terminal.block(json.dumps(body), indent="    ")
         with self.terminal.waiting("waiting for the answer"):
@@ -99,7 +100,7 @@ class Stage:
         good = answer.status == wanted
         self.terminal.line(f"< {answer.words}", "green" if good else "red", indent="  ")
         self.terminal.block(_json_in_short(answer.body), indent="    ")
-        self.terminal.line()
+        self.terminal.gap()
         if not good:
             raise NotSeenError(f"{method} {path} was answered by {answer.words}, not by {wanted}")
         return answer.body
@@ -139,27 +140,20 @@ class Stage:
             return
         self._shown[domain] = (phase, ready["reason"])
         self.phases.setdefault(domain, []).append(phase)
-        clock = datetime.now().astimezone().strftime("%H:%M:%S")
         since = f"{time.monotonic() - self._began:+5.1f} s"
-        start = f"  {clock} {since}  {phase:<{_LONGEST_PHASE}}  "
-        paint = self.terminal.paint
-        painted = f"  {paint(f'{clock} {since}', 'dim')}  " + paint(
-            f"{phase:<{_LONGEST_PHASE}}  ", "bold", _PHASES.get(phase, "bold")
+        clock = f"{datetime.now().astimezone():%H:%M:%S}  "
+        room = self.terminal.width >= _ROOMY
+        start = f"  {clock if room else ''}{since}  {phase:<{_LONGEST_PHASE}}  "
+        self.terminal.glance(
+            start, ready["message"], start_styles=("bold", _PHASES.get(phase, "bold"))
         )
-        self.terminal.row(start, painted, ready["message"])
 
 
 def _json_in_short(body: Any) -> str:
-    """Indented JSON, with the lists that are the same as in the status left out."""
-    if not isinstance(body, dict):
-        return json.dumps(body, indent=2)
-    short = {
-        key: f"({len(value)}, as in the resource's status)"
-        if key in {"records", "conditions"}
-        else value
-        for key, value in body.items()
-    }
-    return json.dumps(short, indent=2)
+    """Indented JSON, without what the long lists hold: they are the same as in the status."""
+    if isinstance(body, dict):
+        body = {key: _LEFT_OUT if key in _LONG_LISTS else value for key, value in body.items()}
+    return json.dumps(body, indent=2).replace(json.dumps(_LEFT_OUT), "[...]")
 
 
 def phase_of(found: Resource) -> str:

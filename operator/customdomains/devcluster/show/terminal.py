@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import TextIO
+from typing import Any, TextIO
 
 _NARROWEST = 40
 _WIDEST = 110  # longer lines are hard to read
@@ -35,6 +35,7 @@ class Terminal:
         self._stream = stream
         self._live = stream.isatty() and environment.get("TERM") != "dumb"
         self._colours = self._live and not environment.get("NO_COLOR")
+        self._gap = True  # whether what was written last is an empty line, or nothing
 
     @classmethod
     def standard(cls) -> Terminal:
@@ -54,33 +55,63 @@ class Terminal:
             return text
         return f"\x1b[{';'.join(_STYLES[style] for style in styles)}m{text}\x1b[0m"
 
-    def line(self, text: str = "", *styles: str, indent: str = "", hang: str | None = None) -> None:
-        """Write `text`, wrapped between words; `hang` begins every further line."""
-        for part in self._wrapped(text, indent, f"{indent}  " if hang is None else hang):
-            self._write(f"{self.paint(part, *styles)}\n")
+    def gap(self) -> None:
+        """Write an empty line, unless there is one already."""
+        if not self._gap:
+            self._write("\n")
+        self._gap = True
 
-    def row(self, start: str, painted: str, text: str, *styles: str) -> None:
-        """Write `text` behind `start`, which is shown as `painted`; further lines align."""
-        first, *more = self._wrapped(text, start, " " * len(start))
-        self._write(f"{painted}{self.paint(first[len(start) :], *styles)}\n")
+    def line(self, text: str, *styles: str, indent: str = "", hang: str | None = None) -> None:
+        """Write `text`, wrapped between words; `hang` begins every further line."""
+        hang = indent if hang is None else hang
+        for part in textwrap.wrap(text, self.width, **_whole_words(indent, hang)):
+            self._put(self.paint(part, *styles))
+
+    def row(
+        self, start: str, text: str, *styles: str, start_styles: tuple[str, ...] = ("dim",)
+    ) -> None:
+        """Write `text` behind `start`; further lines align with its beginning."""
+        first, *more = textwrap.wrap(text, self.width, **_whole_words(start, " " * len(start))) or [
+            start
+        ]
+        self._put(self.paint(start, *start_styles) + self.paint(first[len(start) :], *styles))
         for part in more:
-            self._write(f"{self.paint(part, *styles)}\n")
+            self._put(self.paint(part, *styles))
+
+    def glance(self, start: str, text: str, *, start_styles: tuple[str, ...]) -> None:
+        """The same in two lines at most, however long `text` and its words are."""
+        first, *more = textwrap.wrap(
+            text,
+            self.width,
+            initial_indent=start,
+            subsequent_indent=" " * len(start),
+            break_on_hyphens=False,
+            max_lines=2,
+            placeholder=" ...",
+        )
+        self._put(self.paint(start, *start_styles) + first[len(start) :])
+        for part in more:
+            self._put(part)
 
     def block(self, text: str, *styles: str, indent: str = "  ") -> None:
         """Write each line of `text`; one that is too long goes on two characters further in."""
         for line in text.rstrip("\n").split("\n"):
             own = line[: len(line) - len(line.lstrip())]
-            self.line(line.strip(), *styles, indent=indent + own, hang=f"{indent}{own}  ")
+            if line.strip():
+                self.line(line.strip(), *styles, indent=indent + own, hang=f"{indent}{own}  ")
+            else:
+                self.gap()
 
     def raw(self, text: str, indent: str = "  ") -> None:
         """Write a program's output as it is: a table has to keep its columns."""
-        self._write(textwrap.indent(text, indent))
+        for line in text.splitlines():
+            self._put(f"{indent}{line}")
 
     def heading(self, text: str) -> None:
         """Begin a part."""
-        self.line()
-        self.line(text, "bold")
-        self.line("─" * self.width, "dim")
+        self.gap()
+        self._put(self.paint(text, "bold"))
+        self._put(self.paint("─" * self.width, "dim"))
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
@@ -108,7 +139,7 @@ class Terminal:
         with self.waiting(f"{text} (usually {usually})"):
             yield
         took = f"{time.monotonic() - started:4.1f} s"
-        self._write(f"  {self.paint(took, 'dim')}  {text}\n")
+        self._put(f"  {self.paint(took, 'dim')}  {text}")
 
     def _tick(self, text: str, started: float, done: Event) -> None:
         turn = 0
@@ -118,18 +149,21 @@ class Terminal:
             self._write(self.paint(shown, "dim"))
             turn += 1
 
+    def _put(self, line: str) -> None:
+        self._gap = False
+        self._write(f"{line}\n")
+
     def _write(self, text: str) -> None:
         # One write a time, since the ticker writes too; erasing first replaces its line.
         self._stream.write(f"{_ERASE}{text}" if self._live else text)
         self._stream.flush()
 
-    def _wrapped(self, text: str, indent: str, hang: str) -> list[str]:
-        return textwrap.wrap(
-            text,
-            self.width,
-            initial_indent=indent,
-            subsequent_indent=hang,
-            break_long_words=False,
-            break_on_hyphens=False,
-            drop_whitespace=True,
-        ) or [""]
+
+def _whole_words(start: str, hang: str) -> dict[str, Any]:
+    """Names and values are to be copied, so no word is broken."""
+    return {
+        "initial_indent": start,
+        "subsequent_indent": hang,
+        "break_long_words": False,
+        "break_on_hyphens": False,
+    }
