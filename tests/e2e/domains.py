@@ -66,8 +66,12 @@ class Domain:
     def annotate(self, annotation: str, value: str | None = None) -> str:
         """Set an annotation to a value never used before, or to `value`; returns it."""
         value = value or f"mark-{next(_marks)}"
-        self.plane.request("PATCH", self._path, {"metadata": {"annotations": {annotation: value}}})
+        self.patch({"metadata": {"annotations": {annotation: value}}})
         return value
+
+    def patch(self, change: Mapping[str, Any]) -> None:
+        """Change the resource."""
+        self.plane.request("PATCH", self._path, change)
 
     def check(self) -> str:
         """Ask for a check now."""

@@ -164,8 +164,12 @@ class Relay:
         return streamed
 
     async def _spring(self, trap: Trap, request: web.Request) -> web.StreamResponse:
-        await asyncio.to_thread(trap.spring)
-        trap.sprung.set()
+        def spring() -> None:
+            trap.spring()
+            trap.sprung.set()
+
+        # In a thread that goes on when this call is cancelled: a trap may stop this very relay.
+        await asyncio.to_thread(spring)
         return _hang_up(request)
 
 

@@ -112,6 +112,11 @@ class Stage:
         if found(self.plane, path):
             self.plane.request("DELETE", path)
 
+    def restart_pebble(self) -> None:
+        """The CA forgets everything."""
+        self.pebble.stop()
+        self.pebble.start()
+
     def free_lease(self) -> None:
         """As if the Lease had expired."""
         if found(self.plane, LEASE):
