@@ -19,12 +19,13 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from customdomains.acme import AcmeEngine, IssuerOptions, generate_private_key_pem
+from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.config import ConnectionConfigError, load_connection
 from customdomains.cluster.errors import ApiError
 from customdomains.cluster.kinds import DOMAIN_CLAIMS
-from customdomains.cluster.secrets import AccountKeys
 from customdomains.cluster.watch import WatchCache
+from customdomains.controller.leadership import LeadershipLostError
 from customdomains.dns.lookup import TxtLookup
 from customdomains.dns.selfcheck import ResponderSelfCheck
 from customdomains.dns.server import DnsServer
@@ -44,7 +45,7 @@ DEFAULT_CONFIG = "/etc/customdomains/config.yaml"
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
-EXPECTED = (OSError, ValueError, ApiError, ConnectionConfigError)
+EXPECTED = (OSError, ValueError, ApiError, LeadershipLostError)
 """What needs no traceback: the message says what a person has to mend."""
 
 Process = Callable[[Settings, argparse.Namespace, asyncio.Event], Awaitable[None]]
@@ -118,6 +119,9 @@ async def _run(process: Process, settings: Settings, options: argparse.Namespace
         loop.add_signal_handler(number, stop.set)
     try:
         await process(settings, options, stop)
+    except ConnectionConfigError as error:
+        log.error("%s", error)  # noqa: TRY400 - the message says what a person has to mend
+        return EXIT_USAGE
     except Exception as error:
         for leaf in _leaves(error):
             expected = isinstance(leaf, EXPECTED)

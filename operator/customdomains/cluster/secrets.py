@@ -1,4 +1,4 @@
-"""The Secrets the operator keeps: certificates, keys that wait for one, and account keys.
+"""The Secrets the operator keeps for a domain: its certificate, and a key that waits for one.
 
 A Secret that does not carry our labels is somebody else's and is never touched.
 """
@@ -6,7 +6,7 @@ A Secret that does not carry our labels is somebody else's and is never touched.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,12 +23,12 @@ MANAGER = "customdomain-operator"
 ROLE_LABEL = f"{GROUP}/role"
 ROLE_CERTIFICATE = "certificate"
 ROLE_NEXT_KEY = "next-key"
-ROLE_ACCOUNT = "acme-account"
 ORDER_ANNOTATION = f"{GROUP}/order"
 DOMAIN_ANNOTATION = f"{GROUP}/domain"
 ORPHANED_ANNOTATION = f"{GROUP}/orphaned-at"
 
 _TLS = "kubernetes.io/tls"
+_OPAQUE = "Opaque"
 
 
 class ForeignSecretError(Exception):
@@ -57,18 +57,24 @@ class CertificateSecrets:
 
     async def refuse_foreign(self, claim: Claim, name: str) -> None:
         """Raise `ForeignSecretError` where one of the names to be used is not ours to use."""
-        for used in (name, next_name(name)):
+        for used, kind in ((name, _TLS), (next_name(name), _OPAQUE)):
             body = await self._read(claim.holder.key.namespace, used)
             if body is not None:
-                _refuse_foreign(body, claim)
+                _refuse_foreign(body, claim, kind)
 
     async def next_key(
-        self, claim: Claim, name: str, order_url: str, make: Callable[[], str]
+        self,
+        claim: Claim,
+        name: str,
+        order_url: str,
+        make: Callable[[], str],
+        still: Callable[[], Awaitable[None]],
     ) -> str:
         """The private key (PEM) for this order, stored before it is used.
 
         Whoever asks again for the same order gets the same key, also another process. A key that
-        waits for an older order is replaced.
+        waits for another order is replaced, once `still` has not raised: it makes sure that this
+        order, not the other, is the claim's.
         """
         namespace = claim.holder.key.namespace
         pem = make()
@@ -76,7 +82,7 @@ class CertificateSecrets:
             claim,
             next_name(name),
             ROLE_NEXT_KEY,
-            "Opaque",
+            _OPAQUE,
             {"tls.key": pem},
             {ORDER_ANNOTATION: order_url},
         )
@@ -84,35 +90,49 @@ class CertificateSecrets:
             await self._client.create(SECRETS, body)
         except AlreadyExists:
             stored = await self._client.get(SECRETS, next_name(name), namespace)
-            _refuse_foreign(stored, claim)
+            _refuse_foreign(stored, claim, _OPAQUE)
             if _annotation(stored, ORDER_ANNOTATION) == order_url:
-                return _decode(stored, "tls.key")
-            body["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"]
-            await self._client.replace(SECRETS, body)
+                return decoded(stored, "tls.key")
+            await still()
+            await self._update(body, stored)
         return pem
 
-    async def store(self, claim: Claim, name: str, order_url: str, chain_pem: str) -> None:
-        """Put the certificate and the key that waited for it into the TLS Secret, in one write."""
-        namespace = claim.holder.key.namespace
-        waiting = await self._client.get(SECRETS, next_name(name), namespace)
-        _refuse_foreign(waiting, claim)
-        data = {"tls.crt": chain_pem, "tls.key": _decode(waiting, "tls.key")}
+    async def store(
+        self,
+        claim: Claim,
+        name: str,
+        order_url: str,
+        key_pem: str,
+        chain_pem: str,
+        still: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Put a certificate and its key into the TLS Secret, in one write.
+
+        What is there is replaced once `still` has not raised, as with `next_key`.
+        """
+        data = {"tls.crt": chain_pem, "tls.key": key_pem}
         body = _secret(claim, name, ROLE_CERTIFICATE, _TLS, data, {ORDER_ANNOTATION: order_url})
         try:
             await self._client.create(SECRETS, body)
         except AlreadyExists:
-            stored = await self._client.get(SECRETS, name, namespace)
-            _refuse_foreign(stored, claim)
+            stored = await self._client.get(SECRETS, name, claim.holder.key.namespace)
+            _refuse_foreign(stored, claim, _TLS)
             if stored.get("data") == body["data"]:
                 return
-            body["metadata"]["resourceVersion"] = stored["metadata"]["resourceVersion"]
-            await self._client.replace(SECRETS, body)
+            await still()
+            await self._update(body, stored)
 
     async def drop_next(self, claim: Claim, name: str) -> None:
-        """Delete the key that waited; one that is not there, or not ours, is left."""
+        """Delete the key that waited, if it is ours and has arrived in the TLS Secret.
+
+        Another one waits for an order that this process does not know of.
+        """
         namespace = claim.holder.key.namespace
         body = await self._read(namespace, next_name(name))
-        if body is None or _owner(body) != claim.id:
+        if body is None or _owner(body) != claim.id or body.get("type") != _OPAQUE:
+            return
+        arrived = await self._read(namespace, name)
+        if arrived is None or _key_of(arrived) != _key_of(body):
             return
         meta = body["metadata"]
         await self._delete(namespace, meta["name"], meta["uid"], meta["resourceVersion"])
@@ -140,6 +160,19 @@ class CertificateSecrets:
         """Delete exactly this version of it."""
         await self._delete(secret.namespace, secret.name, secret.uid, secret.resource_version)
 
+    async def _update(self, body: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+        """Turn `stored` into `body`; labels and annotations of others stay."""
+        wanted, meta = body["metadata"], stored["metadata"]
+        changes = {
+            "metadata": {
+                "resourceVersion": meta["resourceVersion"],
+                "labels": wanted["labels"],
+                "annotations": {**wanted["annotations"], ORPHANED_ANNOTATION: None},
+            },
+            "data": body["data"],
+        }
+        await self._client.patch(SECRETS, meta["name"], changes, meta["namespace"])
+
     async def _read(self, namespace: str, name: str) -> dict[str, Any] | None:
         try:
             return await self._client.get(SECRETS, name, namespace)
@@ -151,49 +184,6 @@ class CertificateSecrets:
             await self._client.delete(SECRETS, name, namespace, uid=uid, resource_version=version)
         except NotFound:
             return
-
-
-class AccountKeys:
-    """An issuer's ACME account key, in a Secret of the operator's own namespace."""
-
-    def __init__(self, client: ApiClient, namespace: str, issuer: str) -> None:
-        self._client = client
-        self._namespace = namespace
-        self._name = f"acme-account-{issuer}"
-
-    async def load_or_create(self, make: Callable[[], str]) -> str:
-        """The key (PEM); where there is none, one made by `make`, whoever was first.
-
-        Raises `ApiError`, and `ForeignSecretError` where the Secret is not ours.
-        """
-        for _ in range(2):
-            stored: dict[str, Any] | None
-            try:
-                stored = await self._client.get(SECRETS, self._name, self._namespace)
-            except NotFound:
-                stored = await self._create(make())
-            if stored is not None:
-                if stored["metadata"].get("labels", {}).get(ROLE_LABEL) != ROLE_ACCOUNT:
-                    raise ForeignSecretError(f"Secret {self._namespace}/{self._name} is not ours")
-                return _decode(stored, "account.key")
-        raise ForeignSecretError(f"Secret {self._namespace}/{self._name} comes and goes")
-
-    async def _create(self, pem: str) -> dict[str, Any] | None:
-        body = {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "type": "Opaque",
-            "metadata": {
-                "name": self._name,
-                "namespace": self._namespace,
-                "labels": {MANAGED_BY: MANAGER, ROLE_LABEL: ROLE_ACCOUNT},
-            },
-            "data": _encoded({"account.key": pem}),
-        }
-        try:
-            return await self._client.create(SECRETS, body)
-        except AlreadyExists:
-            return None
 
 
 def next_name(name: str) -> str:
@@ -219,16 +209,23 @@ def _secret(
             "labels": {MANAGED_BY: MANAGER, ROLE_LABEL: role, ID_LABEL: claim.id},
             "annotations": {DOMAIN_ANNOTATION: claim.domain, **annotations},
         },
-        "data": _encoded(data),
+        "data": encoded(data),
     }
 
 
-def _encoded(data: Mapping[str, str]) -> dict[str, str]:
+def encoded(data: Mapping[str, str]) -> dict[str, str]:
+    """Text as a Secret's `data`."""
     return {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
 
 
-def _decode(body: Mapping[str, Any], key: str) -> str:
-    return base64.b64decode((body.get("data") or {}).get(key, "")).decode()
+def decoded(body: Mapping[str, Any], key: str) -> str:
+    """A value of a Secret. What is no text is no key either; who uses it will say so."""
+    return base64.b64decode((body.get("data") or {}).get(key, "")).decode(errors="replace")
+
+
+def _key_of(body: Mapping[str, Any]) -> str | None:
+    key: str | None = (body.get("data") or {}).get("tls.key")
+    return key
 
 
 def _annotation(body: Mapping[str, Any], key: str) -> str | None:
@@ -242,11 +239,15 @@ def _owner(body: Mapping[str, Any]) -> str | None:
     return owner
 
 
-def _refuse_foreign(body: Mapping[str, Any], claim: Claim) -> None:
+def _refuse_foreign(body: Mapping[str, Any], claim: Claim, kind: str) -> None:
+    """Raise unless `body` is this claim's and of the type `kind`, which can't be changed."""
     owner = _owner(body)
-    if owner == claim.id:
+    if owner == claim.id and body.get("type") == kind:
         return
-    whose = "belongs to another domain" if owner else "was not made by this operator"
+    if owner == claim.id:
+        whose = f"is of another type than {kind}"
+    else:
+        whose = "belongs to another domain" if owner else "was not made by this operator"
     raise ForeignSecretError(
         f"the Secret {body['metadata']['name']} is there already and {whose}, so it is not "
         "touched; delete it, or choose another name in spec.certificate.secretName"

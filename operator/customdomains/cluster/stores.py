@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from customdomains.cluster.client import ApiClient
-from customdomains.cluster.errors import NotFound
+from customdomains.cluster.errors import ApiError, NotFound, Unavailable
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS, NAMESPACES
 from customdomains.cluster.lease import LeaseRecord, create_lease, get_lease, replace_lease
 from customdomains.model.claim import Claim, parse_claim, render_claim
 from customdomains.model.domain import API_VERSION, CustomDomain, Key, parse_domain
+
+T = TypeVar("T")
+
+
+class Unreadable(ApiError):  # noqa: N818 - named like its kin
+    """The object is there, but it is not one this version can read."""
 
 
 class ClaimStore:
@@ -22,24 +29,32 @@ class ClaimStore:
     async def read(self, domain: str) -> Claim | None:
         """The claim as it is now; None where there is none."""
         try:
-            return parse_claim(await self._client.get(DOMAIN_CLAIMS, domain))
+            with _told_apart():
+                body = await self._client.get(DOMAIN_CLAIMS, domain)
         except NotFound:
             return None
+        return _parsed(parse_claim, body)
 
     async def create(self, claim: Claim) -> Claim:
         """Take the domain. Raises `AlreadyExists` where it is taken."""
-        return parse_claim(await self._client.create(DOMAIN_CLAIMS, render_claim(claim)))
+        return _parsed(parse_claim, await self._client.create(DOMAIN_CLAIMS, render_claim(claim)))
 
     async def replace(self, claim: Claim) -> Claim:
         """Write the claim; `Conflict` where it is not the stored version any more."""
-        return parse_claim(await self._client.replace(DOMAIN_CLAIMS, render_claim(claim)))
+        with _told_apart():
+            body = await self._client.replace(DOMAIN_CLAIMS, render_claim(claim))
+        return _parsed(parse_claim, body)
 
     async def delete(self, claim: Claim) -> None:
         """Release the domain; `Conflict` likewise. One that is gone already is fine."""
         try:
-            await self._client.delete(
-                DOMAIN_CLAIMS, claim.domain, uid=claim.uid, resource_version=claim.resource_version
-            )
+            with _told_apart():
+                await self._client.delete(
+                    DOMAIN_CLAIMS,
+                    claim.domain,
+                    uid=claim.uid,
+                    resource_version=claim.resource_version,
+                )
         except NotFound:
             return
 
@@ -53,10 +68,11 @@ class DomainStore:
     async def read(self, key: Key) -> CustomDomain | None:
         """The resource as it is now; None where there is none."""
         try:
-            body = await self._client.get(CUSTOM_DOMAINS, key.name, key.namespace)
+            with _told_apart():
+                body = await self._client.get(CUSTOM_DOMAINS, key.name, key.namespace)
         except NotFound:
             return None
-        return parse_domain(body)
+        return _parsed(parse_domain, body)
 
     async def write_status(self, domain: CustomDomain, status: Mapping[str, Any]) -> CustomDomain:
         """Replace the status; `Conflict` where `domain` is not the stored version any more."""
@@ -71,7 +87,9 @@ class DomainStore:
             },
             "status": status,
         }
-        return parse_domain(await self._client.replace_status(CUSTOM_DOMAINS, body))
+        with _told_apart():
+            stored = await self._client.replace_status(CUSTOM_DOMAINS, body)
+        return _parsed(parse_domain, stored)
 
     async def names(self) -> dict[Key, str]:
         """The uid of every CustomDomain there is, by a listing of metadata alone."""
@@ -84,7 +102,8 @@ class DomainStore:
     async def namespace_uid(self, namespace: str) -> str | None:
         """The namespace's uid; None where there is no such namespace."""
         try:
-            body = await self._client.get(NAMESPACES, namespace)
+            with _told_apart():
+                body = await self._client.get(NAMESPACES, namespace)
         except NotFound:
             return None
         uid: str = body["metadata"]["uid"]
@@ -114,3 +133,26 @@ class LeaseStore:
         return await replace_lease(
             self._client, self._namespace, self._name, record, timeout=timeout
         )
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Makes a 404 that says nothing about the object one "could not ask" among others.
+
+    Only the API server's own word counts as "there is none": a kind that is not installed (any
+    more, or yet) and a proxy in front answer 404 as well, and claims are released on this.
+    """
+    try:
+        yield
+    except NotFound as error:
+        if error.reason == "NotFound":
+            raise
+        raise Unavailable(error.status, error.reason, error.message) from error
+
+
+def _parsed(parse: Callable[[Mapping[str, Any]], T], body: Mapping[str, Any]) -> T:
+    try:
+        return parse(body)
+    except (KeyError, ValueError) as error:
+        name = body.get("metadata", {}).get("name", "")
+        raise Unreadable(0, "Unreadable", f"{name} can't be read: {error!r}") from error

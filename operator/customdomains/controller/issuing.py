@@ -6,8 +6,10 @@ holder any more, or works on an order that was replaced, stops there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
+from customdomains.cluster.errors import Forbidden, Invalid
 from customdomains.cluster.secrets import ForeignSecretError
 from customdomains.controller.ports import CertificateEngine, Claims, Secrets, SelfCheck
 from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
@@ -48,11 +50,13 @@ class Issuing:
 
     async def place(self, job: PlaceOrder) -> PlacedOrder:
         """Place the order, if nothing speaks against it that can be known beforehand."""
-        await self._refuse_foreign(job.claim, job.secret_name)
-        live = await self._live(job.claim)
-        if live.order is not None:
+        with _told():
+            await self._secrets.refuse_foreign(job.claim, job.secret_name)
+        live = await self._claims.read(job.claim.domain)
+        if live is None or live.resource_version != job.claim.resource_version:
             raise StaleClaimError(live)
-        return await self._engines[job.issuer].place(job.names)
+        with _account_told():
+            return await self._engines[job.issuer].place(job.names)
 
     async def complete(self, job: CompleteOrder) -> IssuedCertificate:
         """Bring the claim's order to its certificate and store that."""
@@ -62,31 +66,38 @@ class Issuing:
         if order.method is Method.DELEGATED and order.digests:
             await self._check_ourselves(claim)
 
-        async def key_for_finalize() -> str:
-            live = await self._live(claim)
-            if live.order != order or not proof_current(live):
+        async def still() -> None:
+            live = await self._claims.read(claim.domain)
+            if live is None or live.order is None or not proof_current(live):
                 raise StaleClaimError(live)
-            return await self._keep_key(claim, job.secret_name, order.url)
+            if (live.uid, live.order.url, live.holder.key) != (claim.uid, order.url, holder):
+                raise StaleClaimError(live)
 
-        issued = await self._engines[order.issuer].complete(
-            order.url, order.names, key_for_finalize
-        )
-        await self._store(claim, job.secret_name, order.url, issued.chain_pem)
+        holder = claim.holder.key
+        key = ""
+
+        async def key_for_finalize() -> str:
+            nonlocal key
+            await still()
+            with _told():
+                key = await self._secrets.next_key(
+                    claim, job.secret_name, order.url, self._make_key, still
+                )
+            return key
+
+        with _account_told():
+            issued = await self._engines[order.issuer].complete(
+                order.url, order.names, key_for_finalize
+            )
+        with _told():
+            await self._secrets.store(
+                claim, job.secret_name, order.url, key, issued.chain_pem, still
+            )
         return issued
 
     async def drop_next_key(self, claim: Claim, secret_name: str) -> None:
         """The certificate is recorded: the key that waited for it can go."""
         await self._secrets.drop_next(claim, secret_name)
-
-    async def _live(self, claim: Claim) -> Claim:
-        live = await self._claims.read(claim.domain)
-        if live is None or (live.uid, live.id, live.holder.key) != (
-            claim.uid,
-            claim.id,
-            claim.holder.key,
-        ):
-            raise StaleClaimError(live)
-        return live
 
     async def _check_ourselves(self, claim: Claim) -> None:
         digests = claim.order.digests if claim.order else ()
@@ -98,20 +109,30 @@ class Issuing:
                 "challenge yet; the operator of this platform has to look at them",
             )
 
-    async def _refuse_foreign(self, claim: Claim, name: str) -> None:
-        try:
-            await self._secrets.refuse_foreign(claim, name)
-        except ForeignSecretError as error:
-            raise OrderError(Reason.SECRET_CONFLICT, str(error)) from error
 
-    async def _keep_key(self, claim: Claim, name: str, order_url: str) -> str:
-        try:
-            return await self._secrets.next_key(claim, name, order_url, self._make_key)
-        except ForeignSecretError as error:
-            raise OrderError(Reason.SECRET_CONFLICT, str(error)) from error
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the tenant, or who runs the cluster, has to mend becomes the order's failure.
 
-    async def _store(self, claim: Claim, name: str, order_url: str, chain_pem: str) -> None:
-        try:
-            await self._secrets.store(claim, name, order_url, chain_pem)
-        except ForeignSecretError as error:
-            raise OrderError(Reason.SECRET_CONFLICT, str(error)) from error
+    It is shown and tried again ever more slowly, as an error of a moment is not.
+    """
+    try:
+        yield
+    except ForeignSecretError as error:
+        raise OrderError(Reason.SECRET_CONFLICT, str(error)) from error
+    except (Forbidden, Invalid) as error:
+        message = f"the API server refuses to store the certificate: {error.message}"
+        raise OrderError(Reason.STORAGE_FAILED, message) from error
+
+
+@contextmanager
+def _account_told() -> Iterator[None]:
+    """The same for the key of the ACME account, which comes from a Secret of the operator's."""
+    try:
+        yield
+    except ForeignSecretError as error:
+        message = f"the operator has no key for its account at the CA: {error}"
+        raise OrderError(Reason.STORAGE_FAILED, message) from error
+    except (Forbidden, Invalid) as error:
+        message = f"the API server refuses to store the account's key: {error.message}"
+        raise OrderError(Reason.STORAGE_FAILED, message) from error

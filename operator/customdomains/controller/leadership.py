@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from customdomains.cluster.errors import AlreadyExists, ApiError, Conflict, NotFound
 from customdomains.cluster.lease import LeaseRecord
@@ -110,13 +110,10 @@ class Elector:
         while True:
             await self._sleep(self._pause())
             left = renewed + self._times.renew_deadline - self._monotonic()
+            begun = self._monotonic()
             try:
-                begun = self._monotonic()
                 await self._renew(max(left, 0.05))
                 renewed = begun
-            except Conflict as error:
-                self._held = None
-                raise LeadershipLostError("another controller took the Lease") from error
             except ApiError as error:
                 if self._monotonic() - renewed >= self._times.renew_deadline:
                     self._held = None
@@ -125,14 +122,14 @@ class Elector:
 
     async def release(self) -> None:
         """Give the Lease back, so that the next one need not wait."""
-        held, self._held = self._held, None
-        if held is None:
+        if self._held is None:
             return
+        timeout = min(self._times.retry, 2.0)
         try:
-            free = replace(held, holder="", renew_time=self._now())
-            await self._leases.replace(free, min(self._times.retry, 2.0))
-        except ApiError as error:
+            await self._change({"holder": "", "renew_time": self._now()}, timeout)
+        except (ApiError, LeadershipLostError) as error:
             log.warning("the Lease was not given back: %s", error)
+        self._held = None
 
     async def _try_acquire(self) -> bool:
         timeout = self._times.renew_deadline
@@ -149,11 +146,22 @@ class Elector:
         return True
 
     async def _renew(self, timeout: float) -> None:
+        self._held = await self._change({"renew_time": self._now()}, timeout)
+
+    async def _change(self, changes: dict[str, Any], timeout: float) -> LeaseRecord:
+        """Write the Lease that is held. A conflict alone does not mean that it is lost: our own
+        write before may have got there without its answer, or somebody has set a label."""
         if self._held is None:
             raise LeadershipLostError("the Lease is not held")
-        self._held = await self._leases.replace(
-            replace(self._held, renew_time=self._now()), timeout
-        )
+        try:
+            return await self._leases.replace(replace(self._held, **changes), timeout)
+        except Conflict:
+            found = await self._leases.read(timeout)
+        if found.holder != self._identity:
+            self._held = None
+            raise LeadershipLostError(f"{found.holder or 'somebody'} took the Lease")
+        self._held = found
+        return await self._leases.replace(replace(found, **changes), timeout)
 
     def _expired(self, found: LeaseRecord) -> bool:
         duration = max(float(found.duration_seconds), 1.0)

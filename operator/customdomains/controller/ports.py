@@ -32,7 +32,8 @@ class SelfCheck(Protocol):
 
 
 class CertificateEngine(Protocol):
-    """One issuer's ACME client. Both calls raise `OrderError` and nothing else."""
+    """One issuer's ACME client. Both calls raise `OrderError`, and what the store of the account's
+    key raises."""
 
     async def place(self, names: tuple[str, ...]) -> PlacedOrder:
         """Place a new order for `names` (A-labels; `*.` in front for a wildcard)."""
@@ -95,17 +96,33 @@ class Secrets(Protocol):
         ...
 
     async def next_key(
-        self, claim: Claim, name: str, order_url: str, make: Callable[[], str]
+        self,
+        claim: Claim,
+        name: str,
+        order_url: str,
+        make: Callable[[], str],
+        still: Callable[[], Awaitable[None]],
     ) -> str:
-        """The private key (PEM) for this order, the same for whoever asks, stored already."""
+        """The private key (PEM) for this order, the same for whoever asks, stored already.
+
+        Another order's is replaced only where `still` does not raise.
+        """
         ...
 
-    async def store(self, claim: Claim, name: str, order_url: str, chain_pem: str) -> None:
-        """Put the chain and the key that waited for it into the TLS Secret, in one write."""
+    async def store(
+        self,
+        claim: Claim,
+        name: str,
+        order_url: str,
+        key_pem: str,
+        chain_pem: str,
+        still: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Put a chain and its key into the TLS Secret, in one write; `still` likewise."""
         ...
 
     async def drop_next(self, claim: Claim, name: str) -> None:
-        """Delete the key that waited."""
+        """Delete the key that waited, once it is in the TLS Secret."""
         ...
 
 
