@@ -30,20 +30,22 @@ class TransitionAnnouncer:
 
     def moved(self, domain: CustomDomain, phase: str, reason: str) -> None:
         """Log that `domain` went from the phase it shows to `phase`."""
-        before = domain.status.phase
+        before = domain.status.phase or "new"
+        shown = domain.domain or domain.domain_name
+        fields = {
+            "namespace": domain.key.namespace,
+            "name": domain.key.name,
+            "domain": shown,
+            "from": before,
+            "to": phase,
+            "reason": reason,
+        }
         log.info(
-            "%s: %s -> %s",
-            domain.domain or domain.domain_name,
-            before or "new",
+            "%s %s: %s -> %s (%s)",
+            domain.key,
+            shown,
+            before,
             phase,
-            extra={
-                "fields": {
-                    "namespace": domain.key.namespace,
-                    "name": domain.key.name,
-                    "domain": domain.domain or domain.domain_name,
-                    "from": before,
-                    "to": phase,
-                    "reason": reason,
-                }
-            },
+            reason,
+            extra={"fields": fields},
         )

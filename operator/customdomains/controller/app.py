@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.config import Connection
+from customdomains.cluster.errors import ApiError
 from customdomains.cluster.events import EventSink
 from customdomains.cluster.kinds import DOMAIN_CLAIMS
 from customdomains.cluster.secrets import CertificateSecrets
@@ -36,7 +37,8 @@ from customdomains.controller.store import Store
 from customdomains.controller.sweep import Sweep
 from customdomains.controller.watching import Change, DomainWatcher
 from customdomains.model.claim import Claim, parse_claim
-from customdomains.model.domain import CustomDomain
+from customdomains.model.domain import CustomDomain, Key
+from customdomains.model.reasons import Phase
 from customdomains.policy.world import Rules
 from customdomains.telemetry.metrics import ControllerMetrics
 
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 
 LEASE_NAME = "customdomains-controller"
 SYNC_POLL = 0.1
+LIST_AGAIN = 5.0
 STUCK_AFTER = 60.0
 """Seconds without a finished reconcile, though keys wait, that make the process count as dead."""
 
@@ -89,8 +92,8 @@ class Controller:
         self._client = client
         self._connection = connection
         self._queue = FairQueue()
-        self._store = Store(self._queue.add)
-        self._agenda = Agenda(now, self._queue.add)
+        self._store = Store(self._enqueue)
+        self._agenda = Agenda(now, self._enqueue)
         self._claims = WatchCache(
             client, DOMAIN_CLAIMS, parse=parse_claim, on_change=self._claim_changed
         )
@@ -117,8 +120,8 @@ class Controller:
             outside.lookup,
             issuing,
             now=now,
-            wake=self._queue.add,
-            retry=self._backoff.failed,
+            wake=self._enqueue,
+            backoff=Backoff(self._agenda, now, random.random),
             done=self._metrics.job_done,
         )
         self._reconciler = Reconciler(
@@ -137,7 +140,7 @@ class Controller:
             self._domains,
             certificate_secrets,
             now=now,
-            wake=self._queue.add,
+            wake=self._enqueue,
             retention=options.secret_retention,
         )
         # Renewals must not wait in line behind the work.
@@ -156,13 +159,16 @@ class Controller:
         )
         self._synced = False
         self._progress_at = time.monotonic()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked_at: float | None = None
 
     def not_ready(self) -> str | None:
         """What is missing until this process could lead; for the readiness probe."""
         return None if self._synced else "the first listing is not complete"
 
     async def run(self) -> None:
-        """Work until cancelled. Raises `LeadershipLostError` when the Lease is lost."""
+        """Work until cancelled. A lost Lease raises `LeadershipLostError`, in a group."""
+        self._loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._claims.run(), name="claims")
             await self._claims.wait_synced(timeout=float("inf"))
@@ -192,15 +198,31 @@ class Controller:
 
     async def _wait_synced(self) -> None:
         """Until every resource of a live listing has come through the watch."""
-        started = time.monotonic()
-        waited_for = await self._domains.names()
-        while any(self._store.domain(key) is None for key in waited_for):
-            await asyncio.sleep(SYNC_POLL)
-            if time.monotonic() - started > STUCK_AFTER:
-                started = time.monotonic()
+        while True:
+            try:
                 waited_for = await self._domains.names()
-        self._synced = True
-        log.info("synced: %d CustomDomains, %d claims", len(self._store), len(self._claims))
+            except ApiError as error:
+                log.warning("CustomDomains can't be listed: %s", error)
+                await asyncio.sleep(LIST_AGAIN)
+                continue
+            # One that was deleted before the watch began never comes through it: list again.
+            for _ in range(round(LIST_AGAIN / SYNC_POLL)):
+                if not self._missing(waited_for):
+                    self._synced = True
+                    log.info(
+                        "synced: %d CustomDomains, %d claims", len(self._store), len(self._claims)
+                    )
+                    return
+                await asyncio.sleep(SYNC_POLL)
+
+    def _missing(self, keys: Iterable[Key]) -> bool:
+        unreadable = self._watcher.unreadable
+        return any(self._store.domain(key) is None and key not in unreadable for key in keys)
+
+    def _enqueue(self, key: Key) -> None:
+        if not len(self._queue):
+            self._progress_at = time.monotonic()  # until now there was nothing to get on with
+        self._queue.add(key)
 
     def _claim_changed(self, _name: str, old: Claim | None, new: Claim | None) -> None:
         if new is not None:
@@ -219,11 +241,22 @@ class Controller:
         self._metrics.reconciled(seconds)
 
     def _count_phases(self) -> Counter[str]:
-        return Counter(domain.status.phase or "new" for domain in list(self._store.domains))
+        """By what is shown, which a tenant may have forged: words that are none count as new."""
+        phases = frozenset(Phase)
+        shown = (domain.status.phase for domain in list(self._store.domains))
+        return Counter(phase if phase in phases else "new" for phase in shown)
 
     def _alive(self) -> dict[str, Any]:
-        """Raises where the queue does not move although this process leads."""
-        idle = time.monotonic() - self._progress_at
+        """Raises where this process' loop does not turn, or where it leads and keys wait for
+        longer than any of them should. Called in another thread."""
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._answer)
+        elif now - self._asked_at > STUCK_AFTER:
+            raise RuntimeError(f"the event loop has not turned for {now - self._asked_at:.0f} s")
+        idle = now - self._progress_at
         if self._elector.leading and len(self._queue) and idle > STUCK_AFTER:
             raise RuntimeError(
                 f"{len(self._queue)} keys wait and none was finished for {idle:.0f} s"
@@ -234,6 +267,9 @@ class Controller:
             "queue": len(self._queue),
             "claimsEventAge": round(self._claims.last_event_age, 1),
         }
+
+    def _answer(self) -> None:
+        self._asked_at = None
 
     async def _log_in(self) -> kopf.ConnectionInfo:
         endpoint = self._connection.endpoint

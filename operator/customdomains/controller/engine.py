@@ -20,7 +20,11 @@ LONGEST_BACKOFF = timedelta(minutes=5)
 
 
 class Backoff:
-    """Sends keys that failed to the agenda, later each time."""
+    """Sends keys that failed to the agenda, later each time.
+
+    The wait holds for what failed, not for the key: reconciling has one `Backoff`, jobs another,
+    else a reconcile that succeeds in starting a job would forgive that job's failures.
+    """
 
     def __init__(
         self, agenda: Agenda, now: Callable[[], datetime], random: Callable[[], float]
@@ -28,14 +32,23 @@ class Backoff:
         self._agenda = agenda
         self._now = now
         self._random = random
-        self._failures: dict[Key, int] = {}
+        self._failures: dict[Key, tuple[int, datetime]] = {}
 
     def failed(self, key: Key) -> None:
         """Try `key` again after a while; between half and the whole of a doubling delay."""
-        count = min(self._failures.get(key, 0), 20)
-        self._failures[key] = count + 1
-        delay = min(FIRST_BACKOFF * 2**count, LONGEST_BACKOFF)
-        self._agenda.at_latest(key, self._now() + delay * (0.5 + self._random() / 2))
+        count, _ = self._failures.get(key, (0, None))
+        delay = min(FIRST_BACKOFF * 2 ** min(count, 20), LONGEST_BACKOFF)
+        until = self._now() + delay * (0.5 + self._random() / 2)
+        self._failures[key] = (count + 1, until)
+        self._agenda.at_latest(key, until)
+
+    def holds(self, key: Key) -> bool:
+        """Whether `key` still has to wait; then it is on the agenda."""
+        _, until = self._failures.get(key, (0, None))
+        if until is None or self._now() >= until:
+            return False
+        self._agenda.at_latest(key, until)
+        return True
 
     def succeeded(self, key: Key) -> None:
         """Start over with the next failure."""

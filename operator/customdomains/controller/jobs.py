@@ -5,35 +5,58 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from customdomains.cluster.errors import ApiError
+from customdomains.controller.engine import Backoff
 from customdomains.controller.issuing import Issuing, StaleClaimError
 from customdomains.controller.lanes import Lane
 from customdomains.controller.ports import TextLookup
 from customdomains.controller.store import Store
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
 from customdomains.model.domain import Key
+from customdomains.model.evidence import Evidence
+from customdomains.policy.schedule import PROOF_FRESHNESS
 from customdomains.policy.world import (
     Check,
     CheckDns,
     CompleteOrder,
     DropNextKey,
     Job,
+    Memory,
     OrderResult,
     PlaceOrder,
 )
 
 log = logging.getLogger(__name__)
 
+J = TypeVar("J")
+
 CHECKS_AT_ONCE = 256
 ORDERS_AT_ONCE = 128
 
 
+OrderJob = PlaceOrder | CompleteOrder | DropNextKey
+
+
+@dataclass(frozen=True, slots=True)
+class _Started(Generic[J]):
+    """A job, for which resource it was started, and when."""
+
+    job: J
+    uid: str
+    at: datetime
+
+
 class JobRunner:
-    """Starts jobs; `wake` is called with a key when its result is in, `retry` when it failed for
-    a reason that is ours and should be tried again soon, `done` with each job's kind and end."""
+    """Runs jobs and remembers that they run and what they have come to.
+
+    `wake` is called with a key when its result is in; `backoff` holds back orders that failed for
+    a reason of ours, so that no reconcile starts them sooner; `done` is told each job's kind and
+    end. A result for a resource that is not there any more, or was made anew, counts for nothing.
+    """
 
     def __init__(
         self,
@@ -43,7 +66,7 @@ class JobRunner:
         *,
         now: Callable[[], datetime],
         wake: Callable[[Key], None],
-        retry: Callable[[Key], None],
+        backoff: Backoff,
         done: Callable[[str, str], None],
     ) -> None:
         self._store = store
@@ -51,23 +74,32 @@ class JobRunner:
         self._issuing = issuing
         self._now = now
         self._wake = wake
-        self._retry = retry
+        self._backoff = backoff
         self._done = done
-        self._checks: Lane[CheckDns] = Lane("checks", CHECKS_AT_ONCE, self._check)
-        self._orders: Lane[PlaceOrder | CompleteOrder | DropNextKey] = Lane(
-            "orders", ORDERS_AT_ONCE, self._order
-        )
+        self._checks: Lane[_Started[CheckDns]] = Lane("checks", CHECKS_AT_ONCE, self._check)
+        self._orders: Lane[_Started[OrderJob]] = Lane("orders", ORDERS_AT_ONCE, self._order)
 
     def __len__(self) -> int:
         """Jobs waiting and running."""
         return len(self._checks) + len(self._orders)
 
     def start(self, key: Key, job: Job) -> None:
-        """Run `job` for `key` in the background."""
+        """Run `job` for `key` in the background, unless it has to rest after a failure: then the
+        key is on the agenda."""
+        domain = self._store.domain(key)
+        if domain is None:
+            return
+        memory, now = self._store.memory(key), self._now()
         if isinstance(job, CheckDns):
-            self._checks.put(key, job)
-        else:
-            self._orders.put(key, job)
+            self._store.remember(key, replace(memory, checking=True))
+            self._checks.put(key, _Started(job, domain.uid, now))
+        elif not self._backoff.holds(key):
+            self._store.remember(key, replace(memory, ordering_since=now))
+            self._orders.put(key, _Started(job, domain.uid, now))
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        self._backoff.succeeded(key)
 
     async def work(self) -> None:
         """Run jobs until cancelled."""
@@ -75,64 +107,74 @@ class JobRunner:
             group.create_task(self._checks.work())
             group.create_task(self._orders.work())
 
-    async def _check(self, key: Key, job: CheckDns) -> None:
-        evidence = await self._lookup.look_up(job.name)
+    async def _check(self, key: Key, started: _Started[CheckDns]) -> None:
+        job = started.job
+        try:
+            evidence = await self._lookup.look_up(job.name)
+        except Exception:
+            log.exception("%s: CheckDns broke", key)
+            evidence = Evidence(job.name, ())
         memory = self._store.memory(key)
         check = Check(self._now(), evidence, job.request)
-        self._store.remember(
-            key, replace(memory, checking=False, attempts=memory.attempts + 1, check=check)
+        self._ended(
+            key,
+            started,
+            replace(memory, checking=False, attempts=memory.attempts + 1, check=check),
         )
         self._done("CheckDns", evidence.answers[-1].outcome if evidence.answers else "Unreachable")
-        self._wake(key)
 
-    async def _order(self, key: Key, job: PlaceOrder | CompleteOrder | DropNextKey) -> None:
+    async def _order(self, key: Key, started: _Started[OrderJob]) -> None:
+        outcome: PlacedOrder | IssuedCertificate | OrderError | None = None
         try:
-            outcome = await self._do(job)
+            outcome = await self._do(started)
         except OrderError as error:
-            self._finish(key, job, error)
-            self._wake(key)
+            outcome = error
         except StaleClaimError as stale:
-            self._finish(key, job, None)
             if stale.claim is not None:
                 self._store.put_claim(stale.claim)
             else:
-                self._store.drop_claim(job.claim)
-            self._wake(key)
+                self._store.drop_claim(started.job.claim)
         except ApiError as error:
-            log.warning("%s: %s failed: %s", key, type(job).__name__, error)
-            self._finish(key, job, None)
-            self._retry(key)
+            log.warning("%s: %s failed: %s", key, type(started.job).__name__, error)
+            self._failed(key, started)
+            self._done(type(started.job).__name__, "ApiError")
+            return
         except Exception:
-            log.exception("%s: %s broke", key, type(job).__name__)
-            self._finish(key, job, None)
-            self._retry(key)
-        else:
-            self._finish(key, job, outcome)
-            self._wake(key)
-
-    async def _do(
-        self, job: PlaceOrder | CompleteOrder | DropNextKey
-    ) -> PlacedOrder | IssuedCertificate | None:
-        match job:
-            case PlaceOrder():
-                return await self._issuing.place(job)
-            case CompleteOrder():
-                return await self._issuing.complete(job)
-            case DropNextKey():
-                await self._issuing.drop_next_key(job.claim, job.secret_name)
-                return None
-
-    def _finish(
-        self,
-        key: Key,
-        job: PlaceOrder | CompleteOrder | DropNextKey,
-        outcome: PlacedOrder | IssuedCertificate | OrderError | None,
-    ) -> None:
+            log.exception("%s: %s broke", key, type(started.job).__name__)
+            self._failed(key, started)
+            self._done(type(started.job).__name__, "broke")
+            return
         memory = replace(self._store.memory(key), ordering_since=None)
-        if isinstance(job, DropNextKey):
+        if isinstance(started.job, DropNextKey):
             memory = replace(memory, next_key_to_drop=None)
         elif outcome is not None:
-            memory = replace(memory, result=OrderResult(job, outcome, self._now()))
-        self._store.remember(key, memory)
+            memory = replace(memory, result=OrderResult(started.job, outcome, self._now()))
+        self._ended(key, started, memory)
+        self._backoff.succeeded(key)
         ended = outcome.reason if isinstance(outcome, OrderError) else "done"
-        self._done(type(job).__name__, ended)
+        self._done(type(started.job).__name__, ended)
+
+    async def _do(self, started: _Started[OrderJob]) -> PlacedOrder | IssuedCertificate | None:
+        job = started.job
+        if isinstance(job, DropNextKey):
+            await self._issuing.drop_next_key(job.claim, job.secret_name)
+            return None
+        if self._now() - started.at > PROOF_FRESHNESS:
+            return None  # it has waited for so long that the proof has to be seen anew
+        if isinstance(job, PlaceOrder):
+            return await self._issuing.place(job)
+        return await self._issuing.complete(job)
+
+    def _ended(self, key: Key, started: _Started[J], memory: Memory) -> None:
+        if self._counts(key, started):
+            self._store.remember(key, memory)
+        self._wake(key)
+
+    def _failed(self, key: Key, started: _Started[OrderJob]) -> None:
+        if self._counts(key, started):
+            self._store.remember(key, replace(self._store.memory(key), ordering_since=None))
+            self._backoff.failed(key)
+
+    def _counts(self, key: Key, started: _Started[J]) -> bool:
+        domain = self._store.domain(key)
+        return domain is not None and domain.uid == started.uid

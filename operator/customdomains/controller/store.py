@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -14,13 +15,17 @@ V = TypeVar("V")
 
 _NOTHING = Memory()
 
+_GONE_KEPT = 4096
+"""As many objects as could be deleted while an answer about one of them is under way."""
+
 
 class Store:
     """Slim copies, indexed. `touch` is called with each key whose decision may have changed.
 
     Answers to the controller's own writes go in at once, so the next decision sees them; an older
     version that a watch brings later is passed over (resourceVersions of one kind are ordered:
-    Kubernetes API concepts, since 1.35 a guarantee, before that how etcd always counted).
+    Kubernetes API concepts, since 1.35 a guarantee, before that how etcd always counted). An answer
+    that comes after the news of the object's deletion is passed over too: a uid never comes back.
     """
 
     def __init__(self, touch: Callable[[Key], None]) -> None:
@@ -30,6 +35,9 @@ class Store:
         self._by_name: dict[str, tuple[Key, ...]] = {}
         self._by_holder: dict[Key, tuple[str, ...]] = {}
         self._memories: dict[Key, Memory] = {}
+        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._namespace_uids: dict[str, str] = {}
+        self._deletions = 0
 
     def __len__(self) -> int:
         return len(self._domains)
@@ -61,19 +69,43 @@ class Store:
         held = self._by_holder.get(key, ())
         return self._claims.get(held[0]) if held else None
 
-    def leftovers(self, key: Key) -> tuple[Claim, ...]:
-        """Claims held in the name of the resource at `key`, which is about another domain."""
+    def leftovers(self, key: Key, namespace_uid: str) -> tuple[Claim, ...]:
+        """Claims held in the name of the resource at `key` that it does not follow: it was made
+        anew for another domain, or in another namespace of the same name."""
         domain = self._domains.get(key)
         if domain is None:
             return ()
-        held = self._by_holder.get(key, ())
-        return tuple(self._claims[name] for name in held if name != domain.domain)
+        held = (self._claims[name] for name in self._by_holder.get(key, ()))
+        return tuple(
+            claim
+            for claim in held
+            if claim.holder.uid != domain.uid
+            and (claim.domain, claim.holder.namespace_uid) != (domain.domain, namespace_uid)
+        )
+
+    def holds_any(self, key: Key) -> bool:
+        """Whether any claim is held in the name of the resource at `key`."""
+        return key in self._by_holder
+
+    @property
+    def deletions(self) -> int:
+        """How many resources were deleted or made anew; tells whether one was in between."""
+        return self._deletions
+
+    def namespace_uid(self, namespace: str) -> str | None:
+        """The uid of a namespace, known for as long as no resource in it is deleted: a namespace
+        that is made anew has lost all of them before."""
+        return self._namespace_uids.get(namespace)
+
+    def put_namespace(self, namespace: str, uid: str) -> None:
+        """What a live read showed."""
+        self._namespace_uids[namespace] = uid
 
     def put_domain(self, domain: CustomDomain, *, own: bool = False) -> None:
         """A version of a resource, from a watch, or (`own`) from the answer to our write about
         it, which touches nothing."""
         known = self._domains.get(domain.key)
-        if known is not None and not _newer(domain, known):
+        if domain.uid in self._gone or (known is not None and not _newer(domain, known)):
             return
         self._domains[domain.key] = domain
         if known is None or known.domain != domain.domain:
@@ -82,17 +114,18 @@ class Store:
             if domain.domain:
                 _link(self._by_name, domain.domain, domain.key)
         if known is not None and known.uid != domain.uid:
-            self._memories.pop(domain.key, None)
+            self._forget(domain.key, known.uid)
         if not own:
             self._touch(domain.key)
 
-    def drop_domain(self, key: Key, uid: str | None = None) -> None:
-        """The resource at `key` is gone (where `uid` is given: that one is)."""
+    def drop_domain(self, key: Key, uid: str) -> None:
+        """The resource at `key` with this uid is gone; another one stays."""
+        self._bury(uid)
         known = self._domains.get(key)
-        if known is None or (uid is not None and known.uid != uid):
+        if known is None or known.uid != uid:
             return
         del self._domains[key]
-        self._memories.pop(key, None)
+        self._forget(key, uid)
         if known.domain:
             _unlink(self._by_name, known.domain, key)
         self._touch(key)
@@ -101,7 +134,7 @@ class Store:
         """A version of a claim, from the watch, or from the answer to a write for `writer`, who
         knows and is not touched."""
         known = self._claims.get(claim.domain)
-        if known is not None and not _newer(claim, known):
+        if claim.uid in self._gone or (known is not None and not _newer(claim, known)):
             return
         self._claims[claim.domain] = claim
         if known is None or known.holder.key != claim.holder.key:
@@ -112,6 +145,7 @@ class Store:
 
     def drop_claim(self, claim: Claim) -> None:
         """`claim` is gone; a newer one under the same name stays."""
+        self._bury(claim.uid)
         known = self._claims.get(claim.domain)
         if known is None or known.uid != claim.uid:
             return
@@ -127,6 +161,17 @@ class Store:
         """Replace what is remembered; for a resource that is gone nothing is."""
         if key in self._domains:
             self._memories[key] = memory
+
+    def _forget(self, key: Key, uid: str) -> None:
+        self._bury(uid)
+        self._memories.pop(key, None)
+        self._namespace_uids.pop(key.namespace, None)
+        self._deletions += 1
+
+    def _bury(self, uid: str) -> None:
+        self._gone[uid] = None
+        if len(self._gone) > _GONE_KEPT:
+            self._gone.popitem(last=False)
 
     def _touch_all(self, claim: Claim, writer: Key | None) -> None:
         for key in {claim.holder.key, *self._by_name.get(claim.domain, ())}:

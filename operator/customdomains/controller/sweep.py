@@ -8,8 +8,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from customdomains.cluster.errors import ApiError
+from customdomains.cluster.errors import ApiError, Conflict, NotFound
 from customdomains.cluster.secrets import ROLE_NEXT_KEY, OwnedSecret
+from customdomains.cluster.stores import Unreadable
 from customdomains.controller.store import Store
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain, Key
@@ -78,24 +79,34 @@ class Sweep:
 
     async def sweep(self) -> None:
         """Once over everything. Raises `ApiError`."""
-        await self._find_deleted()
+        await self._find_missed()
         for claim in list(self._store.claims):
             held = self._store.domain(claim.holder.key)
-            if held is None or held.domain != claim.domain:
+            if held is None or held.uid != claim.holder.uid:
                 self._wake(claim.holder.key)
         for secret in await self._secrets.owned():
-            await self._look_after(secret)
+            try:
+                await self._look_after(secret)
+            except (Conflict, NotFound):
+                continue  # somebody has changed it meanwhile: see what it is the next time
 
-    async def _find_deleted(self) -> None:
-        """Deletions that no watch told: a watch that starts anew lists only what is there."""
+    async def _find_missed(self) -> None:
+        """Changes that no watch told: one that starts anew lists only what is there."""
+        known = {domain.key: domain.uid for domain in self._store.domains}
         there = await self._domains.names()
-        missing = [d for d in self._store.domains if there.get(d.key) != d.uid]
-        for domain in missing:
-            live = await self._domains.read(domain.key)
-            if live is not None:
-                self._store.put_domain(live)
-            else:
-                self._store.drop_domain(domain.key, domain.uid)
+        for key in known.keys() | there.keys():
+            if known.get(key) != there.get(key):
+                await self._look_at(key, known.get(key))
+
+    async def _look_at(self, key: Key, uid: str | None) -> None:
+        try:
+            live = await self._domains.read(key)
+        except Unreadable:
+            return
+        if live is not None:
+            self._store.put_domain(live)
+        elif uid is not None:
+            self._store.drop_domain(key, uid)
 
     async def _look_after(self, secret: OwnedSecret) -> None:
         claim = self._store.claim(secret.domain)

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 PLURAL = "customdomains"
 PAGE = 500
 
+STOP_SECONDS = 3.0
+
 Change = CustomDomain | tuple[Key, str]
 """A version of a resource, or the key and uid of one that was deleted."""
 
@@ -51,6 +53,12 @@ class DomainWatcher:
         self._draining = False
         self._stop = threading.Event()
         self._failure: BaseException | None = None
+        self._unreadable: set[Key] = set()
+
+    @property
+    def unreadable(self) -> frozenset[Key]:
+        """Resources that came through the watch and could not be read."""
+        return frozenset(self._unreadable)
 
     async def run(self) -> None:
         """Watch until cancelled. Raises what kopf ended with, if it ended by itself."""
@@ -71,9 +79,11 @@ class DomainWatcher:
             await ended.wait()
         finally:
             self._stop.set()
+            await asyncio.to_thread(thread.join, STOP_SECONDS)
         raise RuntimeError("kopf has ended by itself") from self._failure
 
     async def _operate(self) -> None:
+        logging.getLogger("kopf._core.reactor.running").addFilter(_worth_saying)
         registry = kopf.OperatorRegistry()
         kopf.on.startup(registry=registry)(_configure)
         kopf.on.login(registry=registry)(self._log_in)
@@ -98,12 +108,18 @@ class DomainWatcher:
     async def _on_event(self, type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
         meta = body["metadata"]
         if type == "DELETED":
-            self._hand_over((Key(meta["namespace"], meta["name"]), meta["uid"]))
+            key = Key(meta["namespace"], meta["name"])
+            self._unreadable.discard(key)
+            self._hand_over((key, meta["uid"]))
             return
         try:
-            self._hand_over(parse_domain(body))
+            domain = parse_domain(body)
         except (ValueError, KeyError) as error:
             log.warning("%s/%s can't be read: %r", meta["namespace"], meta["name"], error)
+            self._unreadable.add(Key(meta["namespace"], meta["name"]))
+            return
+        self._unreadable.discard(domain.key)
+        self._hand_over(domain)
 
     def _hand_over(self, change: Change) -> None:
         """One wake-up of the other loop serves all that has come until it gets there."""
@@ -120,6 +136,11 @@ class DomainWatcher:
     def _call(self, function: Callable[[], None]) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function)
+
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """kopf warns that it leaves signals alone in a thread, which is what it is there for."""
+    return not str(record.msg).startswith("OS signals are ignored")
 
 
 def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:

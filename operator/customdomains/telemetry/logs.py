@@ -1,6 +1,7 @@
 """Structured logs: JSON lines in a cluster, readable ones on a terminal.
 
-What is passed as `extra={"fields": {…}}` becomes fields of the line.
+What is passed as `extra={"fields": {…}}` becomes fields of the JSON; for people the message says
+it all.
 """
 
 from __future__ import annotations
@@ -63,8 +64,14 @@ class _Text(logging.Formatter):
         level = f"{record.levelname.lower():7}"
         if self._colours and record.levelname in _COLOURS:
             level = f"{_COLOURS[record.levelname]}{level}\x1b[0m"
-        fields = "".join(f" {key}={value}" for key, value in _fields(record).items())
-        line = f"{_moment(record):%H:%M:%S} {level} {record.getMessage()}{fields}"
+        line = f"{_moment(record):%H:%M:%S} {level} {_one_line(record.getMessage())}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
+
+
+def _one_line(message: str) -> str:
+    """What others wrote, a domain's name for one, starts no line of its own."""
+    if message.isprintable():
+        return message
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message)
