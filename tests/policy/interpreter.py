@@ -11,8 +11,6 @@ from typing import Any
 
 import build
 from build import NAMESPACE_UID, NOW
-from schema import faults, schema_of
-
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
 from customdomains.model.claim import Claim, parse_claim, render_claim
 from customdomains.model.domain import CustomDomain
@@ -39,6 +37,7 @@ from customdomains.policy.world import (
     ReplaceClaim,
     World,
 )
+from schema import faults, schema_of
 
 TURNS = 4
 _CLAIM, _DOMAIN = schema_of("DomainClaim"), schema_of("CustomDomain")
@@ -66,9 +65,7 @@ class Interpreter:
         domain = self.domain
         if domain is not None:
             domain = replace(domain, status=mark_of(self.status))
-        return World(
-            build.KEY, domain, self.claim, self.namespace_uid, self.memory, build.RULES
-        )
+        return World(build.KEY, domain, self.claim, self.namespace_uid, self.memory, build.RULES)
 
     def turn(self) -> None:
         """Decide and act until there is nothing more to do without news."""

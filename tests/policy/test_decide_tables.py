@@ -142,6 +142,8 @@ ROWS = [
     ),
     row("by CNAME instead of TXT", WRITES, claim=BY_HAND, memory=FRESH),
     row("asked for a check", {"status": False, "jobs": (CheckDns,)}, domain=build.domain(
+        check_requested="b"), memory=build.seen(build.MISSING, NOW - 10 * SECOND, "a")),
+    row("asked and asked again", RESTS | {"jobs": (CheckDns,)}, domain=build.domain(
         check_requested="b"), memory=build.seen(build.MISSING, NOW, "a")),
     row("answered", RESTS, domain=build.domain(check_requested="b"),
         memory=build.seen(build.MISSING, NOW, "b")),
@@ -268,9 +270,10 @@ ROWS = [
         memory=FRESH, domain=build.domain(issue_requested="a"),
         claim=replace(PROVED, failure=build.failure(
             at=NOW - 10 * SECOND, earliest=NOW + 50 * SECOND))),
-    row("failed by hand with the request open: tried again", RESTS | {"jobs": (PlaceOrder,)},
+    row("no order by hand could be placed: tried again", RESTS | {"jobs": (PlaceOrder,)},
         memory=FRESH_BY_HAND, domain=build.domain(issue_requested="a"),
-        claim=replace(BY_HAND, failure=build.failure(at=NOW - MINUTE, heard="1 - a"))),
+        claim=replace(BY_HAND, issue_handled="a", failure=build.failure(
+            at=NOW - MINUTE, heard="1 - a", unplaced=True))),
     row("an order by hand that is lost waits to be asked for", RESTS | {"jobs": ()},
         memory=FRESH_BY_HAND, domain=build.domain(issue_requested="a"),
         claim=replace(BY_HAND, issue_handled="a",
@@ -361,7 +364,7 @@ def test_a_failed_order_is_kept_unless_it_is_lost(lost: bool) -> None:
     assert len(claim.failure.message) <= 500
 
 
-def test_a_request_stays_open_until_an_order_is_placed() -> None:
+def test_why_no_order_was_placed_answers_the_request_and_it_is_tried_again() -> None:
     error = OrderError(Reason.CA_RATE_LIMITED, "slow down", retry_at=NOW + HOUR)
     world = build.world(
         domain=build.domain(issue_requested="a"),
@@ -369,8 +372,9 @@ def test_a_request_stays_open_until_an_order_is_placed() -> None:
         memory=replace(FRESH, result=OrderResult(PLACE, error, NOW)),
     )
     claim = written(world)
-    assert claim.issue_handled is None
+    assert claim.issue_handled == "a"
     assert claim.failure is not None
+    assert claim.failure.unplaced
     assert claim.failure.retry_at == claim.failure.earliest == NOW + HOUR
 
 

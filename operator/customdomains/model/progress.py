@@ -76,7 +76,8 @@ class Failure:
 
     It is tried again at `retry_at`, and from `earliest` on (None: not before `retry_at`) as soon
     as somebody wants it. `heard` is what people had said when the failed try began: whoever says
-    something else wants a new one.
+    something else wants a new one. `unplaced` tells that no order came of it: then it is tried
+    again whoever asked for it and whoever answers the challenge.
     """
 
     reason: Reason
@@ -86,6 +87,7 @@ class Failure:
     retry_at: datetime
     earliest: datetime | None = None
     heard: str = ""
+    unplaced: bool = False
 
 
 def render_verification(value: Verification) -> dict[str, Any]:
@@ -184,7 +186,11 @@ def render_failure(value: Failure) -> dict[str, Any]:
         "retryAt": format_time(value.retry_at),
     }
     return rendered | drop_empty(
-        {"earliest": format_optional(value.earliest), "heard": value.heard}
+        {
+            "earliest": format_optional(value.earliest),
+            "heard": value.heard,
+            "unplaced": value.unplaced or None,
+        }
     )
 
 
@@ -198,6 +204,7 @@ def parse_failure(body: Mapping[str, Any]) -> Failure:
         retry_at=_time(body["retryAt"]),
         earliest=parse_time(body.get("earliest")),
         heard=body.get("heard", ""),
+        unplaced=body.get("unplaced", False),
     )
 
 

@@ -39,6 +39,11 @@ def asked_for(domain: CustomDomain, claim: Claim) -> bool:
     return domain.issue_requested is not None and domain.issue_requested != claim.issue_handled
 
 
+def is_open(domain: CustomDomain, claim: Claim) -> bool:
+    """Whether somebody waits for an order: one that was asked for, or could not be placed."""
+    return asked_for(domain, claim) or (claim.failure is not None and claim.failure.unplaced)
+
+
 def heard(domain: CustomDomain) -> str:
     """All that people say about this domain, to tell whether they have said something new."""
     requests = (domain.check_requested or "-", domain.issue_requested or "-")
@@ -69,7 +74,7 @@ def waits(domain: CustomDomain, claim: Claim, now: datetime) -> bool:
 def tries_again(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) -> bool:
     """Whether, once the last failure's wait is over, work goes on without anybody asking."""
     known = claim.verification
-    if claim.order is not None or asked_for(domain, claim):
+    if claim.order is not None or is_open(domain, claim):
         return True
     return (
         known is not None
@@ -116,13 +121,16 @@ def usable(claim: Claim, now: datetime) -> bool:
 def apply_result(claim: Claim, result: OrderResult) -> Claim:
     """The claim after a job for its certificate has ended.
 
-    A request is answered by the order that it leads to: where none could be placed, it stays open.
+    A request is answered by the order that it leads to, or by why there is none.
     """
     outcome, job = result.outcome, result.job
     if job.claim.id != claim.id:
         return claim
     if isinstance(outcome, OrderError):
-        return failed(claim, outcome, job.heard, result.at)
+        if isinstance(job, CompleteOrder):
+            return failed(claim, outcome, job.heard, result.at)
+        unplaced = failed(claim, outcome, job.heard, result.at, unplaced=True)
+        return replace(unplaced, issue_handled=job.request or claim.issue_handled)
     if isinstance(outcome, PlacedOrder) and isinstance(job, PlaceOrder):
         return _placed(claim, job, outcome, result.at)
     if isinstance(outcome, IssuedCertificate) and isinstance(job, CompleteOrder):
@@ -162,7 +170,9 @@ def _issued(claim: Claim, job: CompleteOrder, facts: CertificateFacts, now: date
     return replace(claim, order=None, certificate=record, failure=None)
 
 
-def failed(claim: Claim, error: OrderError, said: str, now: datetime) -> Claim:
+def failed(
+    claim: Claim, error: OrderError, said: str, now: datetime, *, unplaced: bool = False
+) -> Claim:
     """The claim after a failed try that began when people had `said` this."""
     count = claim.failure.count + 1 if claim.failure else 1
     named = error.retry_at or now
@@ -174,6 +184,7 @@ def failed(claim: Claim, error: OrderError, said: str, now: datetime) -> Claim:
         retry_at=max(now + failure_delay(count), named),
         earliest=max(now + asked_delay(count), named),
         heard=said,
+        unplaced=unplaced,
     )
     return replace(claim, failure=failure, order=None if error.order_lost else claim.order)
 

@@ -138,11 +138,17 @@ def _patience_ends(case: _Case) -> datetime:
 
 
 def _status_may_wait(case: _Case, check: Job | None) -> bool:
-    """Whether a check is out that is new to this process or asked for: it is back in a moment."""
+    """Whether a check is out whose answer will change what is to be said: it is back in a moment.
+
+    That is the first one of this process, and one that somebody asked for, unless the last answer
+    is so fresh that a stream of requests could keep it from being said.
+    """
     memory = case.world.memory
-    if case.domain.suspend or not (memory.check is None or _asked_to_check(case)):
+    if case.domain.suspend or not (check is not None or memory.checking):
         return False
-    return check is not None or memory.checking
+    if memory.check is None:
+        return True
+    return _asked_to_check(case) and case.now - memory.check.at >= CHECK_OUT_DELAY
 
 
 def _check_job(case: _Case) -> CheckDns | None:
@@ -210,7 +216,7 @@ def _wants_order(case: _Case) -> bool:
         return False
     if certificates.waits(domain, claim, now):
         return False
-    return certificates.asked_for(domain, claim) or (
+    return certificates.is_open(domain, claim) or (
         certificates.starts_by_itself(domain, claim, known.method)
         and certificates.certificate_due(domain, claim, rules, now)
     )

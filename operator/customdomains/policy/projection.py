@@ -67,8 +67,9 @@ def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status
         ],
         "conditions": _render((*summary[:1], *parts, *summary[1:]), domain.generation),
     }
-    if domain.check_requested and (domain.suspend or _answers(check, domain)):
-        meaning["lastHandledCheckRequest"] = domain.check_requested
+    handled = _handled(domain, check)
+    if handled:
+        meaning["lastHandledCheckRequest"] = handled
     if claim.verification is not None:
         meaning["verification"] = _verification(claim)
     certificate = _certificate(claim)
@@ -78,8 +79,14 @@ def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status
     return Status(phase=phase, meaning=meaning, checks=checks, reason=summary[0].reason)
 
 
-def _answers(check: Check | None, domain: CustomDomain) -> bool:
-    return check is not None and check.request == domain.check_requested
+def _handled(domain: CustomDomain, check: Check | None) -> str | None:
+    """The request that this status answers; "suspended" is an answer too.
+
+    It goes with the annotation: without that, nobody would know it after a restart.
+    """
+    if domain.check_requested is None or domain.suspend:
+        return domain.check_requested
+    return check.request if check else None
 
 
 def project_refused(domain: CustomDomain, refusal: NameRefusedError) -> Status:

@@ -76,7 +76,7 @@ def _why_not(view: _View) -> tuple[Reason, str]:
         return Reason.UNKNOWN_ISSUER, certificates.unknown_issuer(domain, rules)
     if claim.failure is not None:
         return claim.failure.reason, _failed(view, claim.failure)
-    if certificates.asked_for(domain, claim) or certificates.starts_by_itself(
+    if certificates.is_open(domain, claim) or certificates.starts_by_itself(
         domain, claim, known.method
     ):
         return Reason.ORDER_DUE, "it is ordered as soon as the record has been looked up anew"
