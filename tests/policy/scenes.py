@@ -1,0 +1,184 @@
+"""Every kind of status there is, by name: for what it says, and for the server to accept."""
+
+from dataclasses import replace
+
+import build
+from build import DAY, HOUR, NOW
+from customdomains.model.certificate import Method
+from customdomains.model.domain import Issuance
+from customdomains.model.evidence import Evidence, Outcome
+from customdomains.model.names import NameRefusedError
+from customdomains.model.reasons import Reason
+from customdomains.model.status import Status
+from customdomains.policy.decide import decide
+from customdomains.policy.world import Memory, World
+
+PROVED = build.claim(verification=build.proof())
+BY_HAND = build.claim(verification=build.proof(Method.MANUAL))
+GONE = build.claim(verification=build.proof(gone_since=NOW - HOUR))
+LAPSED = build.claim(verification=build.proof(gone_since=NOW - 4 * DAY))
+EXPIRED = build.certificate(facts=build.facts(NOW - 100 * DAY))
+OLD = build.certificate(facts=build.facts(NOW - 70 * DAY))
+FRESH, FRESH_BY_HAND = build.seen(build.DELEGATED), build.seen(build.TOKENED)
+GONE_NOW, SILENT_NOW = build.seen(build.MISSING), build.seen(build.SILENT)
+BUSY = replace(FRESH, ordering_since=NOW)
+
+
+def _found(*texts: str, cname: str | None = None, outcome: Outcome = Outcome.ANSWERED) -> Memory:
+    return build.seen(build.evidence(build.answer(*texts, cname=cname, outcome=outcome)))
+
+
+LONGEST_NAME = ".".join(["a" * 59] * 3 + ["b" * 52, "com"])
+HOSTILE = Evidence(
+    f"_acme-challenge.{LONGEST_NAME}",
+    tuple(
+        build.answer(
+            "\x1b[31m\x00\u202e" * 2000, "x" * 60000, server=f"[2001:db8::{n}]:53",
+            cname="\\001" * 250, outcome=outcome,
+        )
+        for n, outcome in enumerate([Outcome.ANSWERED] * 9)
+    ),
+)  # fmt: skip
+HOSTILE_SILENCE = replace(
+    HOSTILE,
+    answers=tuple(replace(a, outcome=Outcome.SERVER_FAILURE) for a in HOSTILE.answers),
+)
+
+SCENES: dict[str, World] = {
+    "refused": build.world(
+        domain=build.domain(
+            domain=None, refusal=NameRefusedError(Reason.PUBLIC_SUFFIX, "co.uk is one")
+        ),
+        claim=None,
+    ),
+    "taken": build.world(claim=build.claim(holder=build.holder(namespace_uid="other"))),
+    "missing": build.world(memory=GONE_NOW),
+    "wrong value": build.world(memory=_found("v=spf1 -all")),
+    "quoted value": build.world(memory=_found(f'"{build.TOKEN}"')),
+    "upper-case value": build.world(memory=_found(f" {'A5' * 32}")),
+    "wrong target": build.world(memory=_found(cname="other.example.org")),
+    "zone appended": build.world(memory=_found(cname=f"{build.TARGET}.{build.DOMAIN}")),
+    "inside itself": build.world(memory=_found(cname=f"{build.ID}.{build.DOMAIN}")),
+    "silent": build.world(memory=SILENT_NOW),
+    "our zone is silent": build.world(
+        memory=_found(cname=build.TARGET, outcome=Outcome.SERVER_FAILURE)
+    ),
+    "a wrong target is silent": build.world(
+        memory=_found(cname="gone.example.org", outcome=Outcome.SERVER_FAILURE)
+    ),
+    "verified, being ordered": build.world(claim=PROVED, memory=BUSY),
+    "verified by hand": build.world(claim=BY_HAND, memory=FRESH_BY_HAND),
+    "verified by a digest": build.world(
+        claim=build.claim(verification=build.proof(Method.MANUAL, digest=build.DIGEST)),
+        memory=_found(build.DIGEST),
+    ),
+    "verified, on request": build.world(
+        claim=PROVED, memory=FRESH, domain=build.domain(issuance=Issuance.ON_REQUEST)
+    ),
+    "verified, never": build.world(
+        claim=PROVED, memory=FRESH, domain=build.domain(issuance=Issuance.NEVER)
+    ),
+    "failed, then never": build.world(
+        claim=replace(PROVED, failure=build.failure()),
+        memory=FRESH,
+        domain=build.domain(issuance=Issuance.NEVER),
+    ),
+    "issuer unknown": build.world(claim=PROVED, memory=FRESH, domain=build.domain(issuer="x")),
+    "no issuers": build.world(
+        claim=PROVED, memory=FRESH, rules=replace(build.RULES, issuers=())
+    ),
+    "order under way": build.world(claim=replace(PROVED, order=build.order()), memory=BUSY),
+    "order by hand": build.world(
+        claim=replace(BY_HAND, order=build.order(Method.MANUAL)), memory=FRESH_BY_HAND
+    ),
+    "two orders by hand, one found": build.world(
+        domain=build.domain(wildcard=True),
+        claim=replace(
+            BY_HAND,
+            order=build.order(
+                Method.MANUAL,
+                digests=(build.DIGEST, build.OTHER_DIGEST),
+                names=(build.DOMAIN, f"*.{build.DOMAIN}"),
+            ),
+        ),
+        memory=_found(build.TOKEN, build.DIGEST),
+    ),
+    "order by hand, silent": build.world(
+        claim=replace(BY_HAND, order=build.order(Method.MANUAL)), memory=SILENT_NOW
+    ),
+    "order that failed for now": build.world(
+        claim=replace(PROVED, order=build.order(), failure=build.failure()), memory=FRESH
+    ),
+    "order, proof gone": build.world(claim=replace(GONE, order=build.order()), memory=GONE_NOW),
+    "failed": build.world(claim=replace(PROVED, failure=build.failure()), memory=FRESH),
+    "failed, the CA's moment": build.world(
+        claim=replace(PROVED, failure=build.failure(earliest=NOW + 60 * HOUR)), memory=FRESH
+    ),
+    "failed by hand": build.world(
+        claim=replace(BY_HAND, failure=build.failure()), memory=FRESH_BY_HAND
+    ),
+    "active": build.world(claim=replace(PROVED, certificate=build.certificate()), memory=FRESH),
+    "active, silent": build.world(
+        claim=replace(PROVED, certificate=build.certificate()), memory=SILENT_NOW
+    ),
+    "active, gone": build.world(
+        claim=replace(GONE, certificate=build.certificate()), memory=GONE_NOW
+    ),
+    "active, gone, now silent": build.world(
+        claim=replace(GONE, certificate=build.certificate()), memory=SILENT_NOW
+    ),
+    "renewing": build.world(
+        claim=replace(PROVED, certificate=OLD, order=build.order()), memory=BUSY
+    ),
+    "renewal failed": build.world(
+        claim=replace(PROVED, certificate=OLD, failure=build.failure()), memory=FRESH
+    ),
+    "renewal by hand": build.world(
+        claim=replace(BY_HAND, certificate=OLD), memory=FRESH_BY_HAND
+    ),
+    "renewal, issuer unknown": build.world(
+        claim=replace(PROVED, certificate=OLD), memory=FRESH, domain=build.domain(issuer="x")
+    ),
+    "expired": build.world(claim=replace(BY_HAND, certificate=EXPIRED), memory=FRESH_BY_HAND),
+    "expired, failed": build.world(
+        claim=replace(PROVED, certificate=EXPIRED, failure=build.failure()), memory=FRESH
+    ),
+    "lapsed": build.world(
+        claim=replace(LAPSED, certificate=build.certificate()), memory=GONE_NOW
+    ),
+    "suspended": build.world(domain=build.domain(suspend=True, check_requested="a")),
+    "suspended, active": build.world(
+        claim=replace(PROVED, certificate=build.certificate()),
+        domain=build.domain(suspend=True),
+    ),
+    "suspended, gone": build.world(claim=GONE, domain=build.domain(suspend=True)),
+    "check answered": build.world(
+        domain=build.domain(check_requested="a" * 64),
+        memory=build.seen(build.MISSING, NOW, "a" * 64),
+    ),
+    "hostile answers": build.world(
+        domain=build.domain(domain=LONGEST_NAME),
+        claim=build.claim(domain=LONGEST_NAME),
+        memory=build.seen(HOSTILE),
+    ),
+    "hostile silence": build.world(
+        domain=build.domain(domain=LONGEST_NAME),
+        claim=build.claim(domain=LONGEST_NAME),
+        memory=build.seen(HOSTILE_SILENCE),
+    ),
+    "hostile CA": build.world(
+        claim=replace(
+            PROVED,
+            failure=build.failure(message="x" * 500),
+            certificate=build.certificate(secret_name="s" * 248),
+        ),
+        memory=FRESH,
+    ),
+}  # fmt: skip
+
+
+def status_of(name: str) -> Status:
+    """What `decide` has to say of the scene."""
+    status = decide(SCENES[name], NOW).status
+    assert status is not None
+    return status
