@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 
 from customdomains.acme import AcmeEngine, IssuerOptions, generate_private_key_pem
 from customdomains.cluster.accounts import AccountKeys
+from customdomains.api.app import ApiOptions, run_api
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.config import ConnectionConfigError, load_connection
 from customdomains.cluster.errors import ApiError
@@ -227,14 +228,25 @@ async def _dns(settings: Settings, options: argparse.Namespace, stop: asyncio.Ev
 
 
 async def _api(settings: Settings, options: argparse.Namespace, stop: asyncio.Event) -> None:
-    from customdomains.api.app import ApiOptions, run_api  # noqa: PLC0415 - aiohttp.web likewise
-
     registry = CollectorRegistry()
     connection = await load_connection(options.kubeconfig)
     async with ApiClient(connection, on_request=api_request_counter(registry)) as client:
-        await run_api(
-            ApiOptions.from_settings(settings.api, settings.delegation.zone), client, registry, stop
-        )
+        await run_api(_api_options(settings), client, registry, stop)
+
+
+def _api_options(settings: Settings) -> ApiOptions:
+    api, authentication = settings.api, settings.api.authentication
+    asked = authentication.mode == "Token" and authentication.token_file is not None
+    host, port = _split(api.listen)
+    return ApiOptions(
+        host=host,
+        port=port,
+        namespace=api.namespace,
+        zone=settings.delegation.zone,
+        token_file=Path(authentication.token_file or "") if asked else None,
+        registered_status=api.registered_status,
+        controller_timeout=api.controller_timeout.seconds,
+    )
 
 
 def _engine(issuer: Issuer, settings: Settings, client: ApiClient) -> AcmeEngine:
