@@ -19,8 +19,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from customdomains.acme import AcmeEngine, IssuerOptions, generate_private_key_pem
-from customdomains.cluster.accounts import AccountKeys
 from customdomains.api.app import ApiOptions, run_api
+from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.config import ConnectionConfigError, load_connection
 from customdomains.cluster.errors import ApiError
