@@ -64,15 +64,21 @@ class Demo:
         self.output += self._popen.stdout.read()
         return self._popen.wait()
 
-    def processes(self) -> list[str]:
-        """The command lines of all that runs with this command's environment."""
-        found = []
+    def kill(self, command: str) -> None:
+        """kill -9 the process whose command line has `command`."""
+        (pid,) = (pid for pid, line in self.processes().items() if command in line)
+        os.kill(pid, signal.SIGKILL)
+
+    def processes(self) -> dict[int, str]:
+        """All that runs with this command's environment: process ids and command lines."""
+        found = {}
         for process in Path("/proc").iterdir():
             try:
                 if process.name.isdigit() and f"{_MARK}={self._mark}".encode() in (
                     process / "environ"
                 ).read_bytes().split(b"\0"):
-                    found.append((process / "cmdline").read_text().replace("\0", " "))
+                    line = (process / "cmdline").read_text().replace("\0", " ")
+                    found[int(process.name)] = line
             except (FileNotFoundError, ProcessLookupError, PermissionError):
                 continue
         return found

@@ -73,12 +73,25 @@ def test_everything_is_shown_and_really_seen(tmp_path: Path) -> None:
 def test_killed_outright_it_takes_all_its_processes_along(tmp_path: Path) -> None:
     with Demo(tmp_path) as demo:
         demo.read_until("  pending  ")
-        names = " ".join(demo.processes())
+        names = " ".join(demo.processes().values())
         for program in ("etcd", "kube-apiserver", "pebble", "tenantdns", "controller", "kubectl"):
             assert program in names
         demo.send(signal.SIGKILL)
         assert demo.end() == -signal.SIGKILL
     demo.assert_nothing_runs()
+
+
+def test_what_was_not_seen_is_said_with_the_logs(
+    tmp_path: Path, control_plane: ControlPlane
+) -> None:
+    with Demo(tmp_path, "--kubeconfig", str(control_plane.kubeconfig)) as demo:
+        demo.read_until("  pending  ")
+        demo.kill("customdomains controller")
+        assert demo.end() == 1
+    assert demo.output.count("\n  missing ") == len(acts.ALL)
+    assert "controller has ended" in demo.output
+    assert "leading as" in (tmp_path / ".dev" / "demo-logs" / "controller.log").read_text()
+    demo.assert_nothing_runs(within=0.0)
 
 
 def test_ctrl_c_stops_it_in_order_and_tidies_a_cluster_it_was_lent(

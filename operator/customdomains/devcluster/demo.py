@@ -59,26 +59,22 @@ _INTRODUCTION = (
 )
 
 _HOW_TO = """\
-In another shell, in this directory:
-
 source {env}
 
-# a domain by kubectl; its status lists the record that the tenant has to set
+# A domain by kubectl. Its status lists the record that the tenant has to set.
 kubectl apply -n {namespace} -f examples/delegated.yaml
-kubectl get cdom -n {namespace} shop -o yaml
 target=$(kubectl get cdom -n {namespace} shop \\
   -o jsonpath='{{.status.records[?(@.type=="CNAME")].value}}')
-curl "$TENANT_DNS_API/set-cname" \\
-  -d '{{"host": "_acme-challenge.shop.example.com.", "target": "'"$target"'"}}'
+curl $TENANT_DNS_API/set-cname -d '{{
+  "host": "_acme-challenge.shop.example.com.", "target": "'$target'"}}'
 kubectl get cdom -A --watch
 
-# a domain by HTTP
-curl "$CUSTOMDOMAINS_URL/domains" -H "Authorization: Bearer $CUSTOMDOMAINS_TOKEN" \\
-  -d '{{"domain_name": "booking.example.org"}}'
+# A domain by HTTP.
+curl $CUSTOMDOMAINS_URL/domains -d '{{"domain_name": "booking.example.org"}}' \\
+  -H "Authorization: Bearer $CUSTOMDOMAINS_TOKEN"
 
-# the DNS, as the operator sees it; and the logs
-dig @"${{TENANT_DNS%:*}}" -p "${{TENANT_DNS#*:}}" TXT _acme-challenge.shop.example.com
-ls {logs}/*/*.log
+# What the DNS says.
+dig @${{TENANT_DNS%:*}} -p ${{TENANT_DNS#*:}} TXT _acme-challenge.shop.example.com
 """
 
 
@@ -162,11 +158,14 @@ def _explain(terminal: Terminal, around: Environment, trouble: Exception) -> Non
 def _keep(terminal: Terminal, around: Environment) -> bool:
     """Say how to use what runs, and wait for Ctrl-C. Processes that end are reported."""
     terminal.heading("Everything runs")
+    terminal.line("In another shell, in this directory:")
     terminal.gap()
-    terminal.block(_HOW_TO.format(env=ENV_FILE, namespace=TENANT_NAMESPACE, logs=around.directory))
+    for line in _HOW_TO.format(env=ENV_FILE, namespace=TENANT_NAMESPACE).splitlines():
+        terminal.block(line, "dim" if line.startswith("#") else "bold")
     terminal.gap()
     for name, value in around.variables.items():
-        terminal.row(f"  {name:<20}", value)
+        terminal.row(f"  {name:<21}", value)
+    terminal.row(f"  {'logs':<21}", f"{around.directory}/*/*.log")
     terminal.gap()
     terminal.line("Ctrl-C ends it all.", "bold")
     ended: set[str] = set()
