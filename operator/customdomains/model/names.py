@@ -22,7 +22,7 @@ _FULL_STOPS = re.compile("[\u3002\uff0e\uff61]")
 """What UTS 46 reads as a dot between labels."""
 
 _URL_PARTS = re.compile(r"[/:?#@\\]")
-_CODEPOINT = re.compile(r"codepoint U\+([0-9A-F]{4,6})\b")
+_CODEPOINT = re.compile(r"[Cc]odepoint U\+([0-9A-F]{4,6})\b")
 
 MAX_LENGTH = 253 - len(CHALLENGE_LABEL) - 1
 """RFC 1035 section 2.3.4 allows 253 characters; the challenge's label has to fit in front."""

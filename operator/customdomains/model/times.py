@@ -11,9 +11,9 @@ def parse_time(text: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):  # the latter near the ends of the calendar
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else None
 
 
 def format_time(moment: datetime) -> str:
