@@ -70,7 +70,7 @@ curl $TENANT_DNS_API/set-cname -d '{{
 kubectl get cdom -A --watch
 
 # A domain by HTTP.
-curl $CUSTOMDOMAINS_URL/domains -d '{{"domain_name": "booking.example.org"}}' \\
+curl $CUSTOMDOMAINS_URL/domains -d '{{"domain_name": "app.example.org"}}' \\
   -H "Authorization: Bearer $CUSTOMDOMAINS_TOKEN"
 
 # What the DNS says.

@@ -16,7 +16,7 @@ from customdomains.devcluster.show.stage import (
 from customdomains.devcluster.show.watch import Resource
 
 DELEGATED = "shop.example.com"
-BY_HAND = "booking.example.org"
+BY_HAND = "app.example.org"
 WRONG = "blog.example.com"
 WRONG_ZONE = "example.com"
 

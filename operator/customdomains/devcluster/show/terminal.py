@@ -79,14 +79,14 @@ class Terminal:
             self._put(self.paint(part, *styles))
 
     def glance(self, start: str, text: str, *, start_styles: tuple[str, ...]) -> None:
-        """The same in two lines at most, however long `text` and its words are."""
+        """The same in three lines at most, however long `text` and its words are."""
         first, *more = textwrap.wrap(
             text,
             self.width,
             initial_indent=start,
             subsequent_indent=" " * len(start),
             break_on_hyphens=False,
-            max_lines=2,
+            max_lines=3,
             placeholder=" ...",
         )
         self._put(self.paint(start, *start_styles) + first[len(start) :])
