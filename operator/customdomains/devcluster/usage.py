@@ -13,7 +13,6 @@ _REQUEST_SECONDS = 30.0
 _WRITES = re.compile(r"^apiserver_request_total\{(.*?)\} (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _WRITE_VERBS = {"POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION"}
-_IN_USE = re.compile(r"^etcd_mvcc_db_total_size_in_use_in_bytes (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, order=True)
@@ -49,12 +48,21 @@ def write_requests(plane: ControlPlane) -> Counter[WriteKind]:
 
 def etcd_bytes(plane: ControlPlane) -> int:
     """Bytes of etcd's database in use: what is stored, with history that is not compacted yet."""
+    return _etcd_metric(plane, "etcd_mvcc_db_total_size_in_use_in_bytes")
+
+
+def etcd_bytes_put(plane: ControlPlane) -> int:
+    """Bytes of keys and values put into etcd since its start; the database adds its pages."""
+    return _etcd_metric(plane, "etcd_debugging_mvcc_total_put_size_in_bytes")
+
+
+def _etcd_metric(plane: ControlPlane, name: str) -> int:
     with urllib.request.urlopen(  # noqa: S310 - an http address of our own
         f"{plane.etcd_url}/metrics", timeout=_REQUEST_SECONDS
     ) as answer:
-        found = _IN_USE.search(answer.read().decode())
+        found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
     if not found:
-        raise RuntimeError("etcd's metrics lack the size of its database")
+        raise RuntimeError(f"etcd's metrics lack {name}")
     return int(float(found[1]))
 
 

@@ -1,0 +1,1 @@
+"""`make bench`: figures beside their limits, on real parts, in one run."""

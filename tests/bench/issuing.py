@@ -1,0 +1,126 @@
+"""From `kubectl apply` to all domains active, the tenants delegating by CNAME meanwhile."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+from tests.bench import meters
+from tests.bench.report import AT_LEAST, Report, Row
+from tests.bench.stage import ZONE, Stage
+
+from customdomains.devcluster.usage import cpu_seconds, etcd_bytes, etcd_bytes_put
+
+DEADLINE = 600.0
+EVENTS = "/registry/events/"
+
+
+async def issue(stage: Stage, report: Report, count: int) -> None:
+    """Bring `count` new domains to active and report what it took."""
+    scenario = f"issue-{count}"
+    report.heading(f"{count} delegated domains from kubectl apply to active")
+    manifest = stage.directory / f"{scenario}.yaml"
+    manifest.write_text("---\n".join(_manifest(scenario, number) for number in range(count)))
+    plane = stage.control_plane
+    controller = stage.operator.process("controller").pid
+    writes, put, database = meters.api_writes(plane), etcd_bytes_put(plane), etcd_bytes(plane)
+    events = meters.stored_bytes(plane, EVENTS)
+    used, started = cpu_seconds(controller), time.monotonic()
+    async with asyncio.timeout(DEADLINE):
+        watching = asyncio.create_task(_delegate_until_active(stage, scenario, count))
+        await asyncio.to_thread(plane.run_kubectl, "apply", "-f", str(manifest))
+        applied = time.monotonic() - started
+        await watching
+    took = time.monotonic() - started
+    used = cpu_seconds(controller) - used
+    await settled(stage)
+    written = (meters.api_writes(plane) - writes).total()
+    # Every Event is put once, so what is there of them is what was put.
+    events = meters.stored_bytes(plane, EVENTS) - events
+    put = etcd_bytes_put(plane) - put - events
+    add = report.add
+    add(
+        Row(scenario, "rate, apply and delegation included", count / took, "a second", 20, AT_LEAST)
+    )
+    add(Row(scenario, "kubectl apply alone", applied, "s"))
+    add(Row(scenario, "controller CPU", used / count * 1000, "ms a certificate", 30))
+    add(Row(scenario, "API writes, the user's own included", written / count, "a domain", 10))
+    add(
+        Row(
+            scenario,
+            "put into etcd, all revisions, no Events",
+            put / count / 1000,
+            "kB a domain",
+            15,
+        )
+    )
+    add(Row(scenario, "Events put into etcd", events / count / 1000, "kB a domain"))
+    grown = (etcd_bytes(plane) - database) / count / 1000
+    add(Row(scenario, "etcd's database grown, Events and pages too", grown, "kB a domain"))
+    add(Row(scenario, "controller memory, peak", meters.peak_mib(controller), "MiB"))
+    dns = stage.operator.process("dns").pid
+    add(Row(scenario, "dns process memory", meters.resident_mib(dns), "MiB"))
+
+
+def _manifest(scenario: str, number: int) -> str:
+    return (
+        "apiVersion: customdomains.dev/v1\n"
+        "kind: CustomDomain\n"
+        f"metadata: {{name: {scenario}-{number}, namespace: tenants}}\n"
+        f"spec: {{domainName: d{number}.{scenario}.example.com}}\n"
+    )
+
+
+async def settled(stage: Stage) -> None:
+    """Until the API server has served no write for a second: the last Secrets are dropped."""
+    before = -1
+    while (now := meters.api_writes(stage.control_plane).total()) != before:
+        before = now
+        await asyncio.sleep(1)
+
+
+async def _delegate_until_active(stage: Stage, scenario: str, count: int) -> None:
+    """What the tenants do: set the CNAME as soon as the status has it."""
+    delegated: set[str] = set()
+    active: set[str] = set()
+    pending: list[dict[str, Any]] = []
+    async with aiohttp.ClientSession() as session:
+        async for body in _watch(stage):
+            name, status = body["metadata"]["name"], body.get("status", {})
+            if not name.startswith(f"{scenario}-"):
+                continue
+            if status.get("id") and name not in delegated:
+                delegated.add(name)
+                pending.append(_cname(body))
+            if pending and (len(pending) >= 50 or len(delegated) == count):
+                await _put(session, stage, pending)
+                pending = []
+            if status.get("phase") == "active":
+                active.add(name)
+            if len(active) == count:
+                return
+
+
+def _cname(body: dict[str, Any]) -> dict[str, Any]:
+    name = f"_acme-challenge.{body['status']['domain']}."
+    return {"name": name, "type": "CNAME", "values": [f"{body['status']['id']}.{ZONE}."]}
+
+
+async def _put(session: aiohttp.ClientSession, stage: Stage, records: list[dict[str, Any]]) -> None:
+    async with session.put(f"{stage.tenant_dns.api_url}/records", json=records) as answer:
+        answer.raise_for_status()
+
+
+async def _watch(stage: Stage) -> AsyncIterator[dict[str, Any]]:
+    plane = stage.control_plane
+    url = f"{plane.url}/apis/customdomains.dev/v1/namespaces/tenants/customdomains"
+    headers = {"Authorization": f"Bearer {plane.admin_token}"}
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with (
+        aiohttp.ClientSession(headers=headers, timeout=timeout, read_bufsize=2**21) as session,
+        session.get(url, params={"watch": "1"}, ssl=False) as stream,
+    ):
+        async for line in stream.content:
+            yield json.loads(line)["object"]
