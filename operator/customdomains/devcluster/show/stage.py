@@ -124,9 +124,9 @@ class Stage:
                 if name == domain and seen(found):
                     return found
         last = self._latest.get(domain)
+        state = f"{phase_of(last)}: {ready_of(last)['message']}" if last else "not there at all"
         raise NotSeenError(
-            f"{domain} {what} did not come within {PATIENCE_SECONDS:.0f} s; "
-            + (f"last: {phase_of(last)}, {ready_of(last)['message']}" if last else "never seen")
+            f"waited {PATIENCE_SECONDS:.0f} s in vain for {domain} {what}; it is {state}"
         )
 
     def latest(self, domain: str) -> Resource:
