@@ -57,7 +57,4 @@ class Reason(StrEnum):
     # Ready, Reconciling, Stalled
     READY = "Ready"
     IN_PROGRESS = "InProgress"
-    WAITING = "Waiting"
-    SETTLED = "Settled"
     SUSPENDED = "Suspended"
-    NEEDS_ATTENTION = "NeedsAttention"

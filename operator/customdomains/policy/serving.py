@@ -57,7 +57,7 @@ def _about_renewal(view: _View) -> str:
     if certificates.issuer_of(domain, rules) is None:
         return f"; a new one is due, but {certificates.unknown_issuer(domain, rules)}"
     if certificates.starts_by_itself(domain, claim, known.method):
-        return ""
+        return "; a new one is due, which spec.suspend holds up" if domain.suspend else ""
     return f"; a new one is due: {_ask(domain)}"
 
 
