@@ -2,11 +2,14 @@
 
 import json
 import subprocess
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 _SECONDS = 60.0
-_CRD = "customresourcedefinition.apiextensions.k8s.io"
+_ESTABLISHED_SECONDS = 30.0
+_POLL_SECONDS = 0.1
 
 
 class KubectlError(RuntimeError):
@@ -52,15 +55,31 @@ class Kubectl:
         return json.loads(self.run("get", *arguments, "-o", "json"))
 
     def apply_crds(self, directory: Path) -> None:
-        """Create or update every CRD in `directory` (*.yaml) and wait until all are served."""
+        """Create or update every CRD in `directory` (*.yaml) and wait until all are served.
+
+        Raises KubectlError.
+        """
         files = sorted(directory.glob("*.yaml"))
         if not files:
             return
         chosen = [argument for file in files for argument in ("-f", str(file))]
         self.run("apply", "--server-side", "--force-conflicts", *chosen)
-        self.run("wait", "--for=condition=Established", "--timeout=30s", *chosen)
+        # Not `kubectl wait`: it fails on a CRD that is so new that it has no conditions yet.
+        deadline = time.monotonic() + _ESTABLISHED_SECONDS
+        while not all(map(_established, crds := self._list(chosen))):
+            if time.monotonic() > deadline:
+                raise KubectlError(f"the CRDs are not served after {_ESTABLISHED_SECONDS:g} s")
+            time.sleep(_POLL_SECONDS)
         # Established is not yet served: for a moment lists are answered by 429 (Too Many Requests)
         # while the kind's watch cache is filled. kubectl repeats until that is over.
-        found = self.run("get", *chosen, "-o", "name").split()
-        names = ",".join(name.removeprefix(f"{_CRD}/") for name in found)
-        self.run("get", names, "--all-namespaces")
+        self.run("get", ",".join(crd["metadata"]["name"] for crd in crds), "--all-namespaces")
+
+    def _list(self, chosen: Sequence[str]) -> list[dict[str, Any]]:
+        found = self.get(*chosen)
+        items: list[dict[str, Any]] = found.get("items", [found])
+        return items
+
+
+def _established(crd: Mapping[str, Any]) -> bool:
+    conditions = crd.get("status", {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
