@@ -72,14 +72,14 @@ async def api_server(
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def run() -> None:
-        async with serving(wanted, client, CollectorRegistry()) as port:
-            listening.set_result(port)
+        async with serving(wanted, client, CollectorRegistry()) as server:
+            listening.set_result(server.port)
             await stop.wait()
 
-    server = asyncio.create_task(run())
-    await asyncio.wait({server, listening}, return_when=asyncio.FIRST_COMPLETED)
-    if server.done():
-        await server
+    running = asyncio.create_task(run())
+    await asyncio.wait({running, listening}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        await running
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{listening.result()}") as session:
             caller = Caller(session)
@@ -88,7 +88,7 @@ async def api_server(
             yield caller
     finally:
         stop.set()
-        await server
+        await running
 
 
 async def is_ready(caller: Caller) -> bool:

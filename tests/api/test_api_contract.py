@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -276,6 +277,23 @@ async def test_another_namespace_s_domains_are_not_seen(api, client, control_pla
         taken = await api("POST", "/domains", json={"domain_name": made["domain_name"]})
         assert elsewhere not in taken.text
         assert (await other("DELETE", f"/domains/{made['id']}")).status == 204
+
+
+async def test_a_former_namespace_s_domains_of_that_name_are_not_seen(api, client, namespace):
+    """A namespace made again under its name has another uid, and inherits nothing."""
+    name, registration_id = fresh_name(), secrets.token_hex(16)
+    holder = {"namespace": namespace, "namespaceUID": "another", "name": name}
+    claim = {
+        "apiVersion": "customdomains.dev/v1",
+        "kind": "DomainClaim",
+        "metadata": {"name": name, "labels": {"customdomains.dev/id": registration_id}},
+        "spec": {"id": registration_id, "token": "0" * 64, "holderRef": holder},
+    }
+    await client.create(DOMAIN_CLAIMS, claim)
+    for method in ("GET", "DELETE"):
+        answer = await api(method, f"/domains/{registration_id}")
+        assert (answer.status, answer.code) == (404, "domain_not_found")
+    await client.get(DOMAIN_CLAIMS, name)
 
 
 async def test_a_namespace_that_is_not_there_is_said(client):

@@ -1,6 +1,7 @@
 """An API server that says no, that is away, or whose answers get lost: nothing half-registered."""
 
 import asyncio
+import gzip
 import json
 
 import aiohttp
@@ -224,3 +225,28 @@ async def test_what_is_under_way_is_finished_at_the_end(client, namespace):
         async with standing_in(client, namespace, on_check=wrong):
             assert (await call).code == "record_missing"
         await server
+
+
+async def test_an_address_in_use_stops_the_start(client, namespace):
+    listener = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    async with listener:
+        port = listener.sockets[0].getsockname()[1]
+        options = ApiOptions("127.0.0.1", port, namespace, "delegated.example.net", token_file=None)
+        with pytest.raises(OSError, match="address already in use"):
+            await run_api(options, client, CollectorRegistry(), asyncio.Event())
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("Content-Encoding: gzip\r\nContent-Length: 5", b"abcde"),
+        ("Content-Encoding: gzip\r\nContent-Length: 2", gzip.compress(b"{}")[:2]),
+    ],
+)
+async def test_a_body_that_is_not_what_it_says_is_malformed(api, head, body):
+    url = api.session._base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(f"POST /domains HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode() + body)
+    answer = await reader.readuntil(b"\r\n")
+    writer.close()
+    assert b" 400 " in answer

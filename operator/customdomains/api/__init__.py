@@ -5,7 +5,7 @@ for something; status and Secrets are the controller's. It is the only room that
 aiohttp.web.
 """
 
-from customdomains.api.app import ApiOptions, run_api, serving
+from customdomains.api.app import ApiOptions, Server, run_api, serving
 from customdomains.api.auth import TokenFileError
 
-__all__ = ["ApiOptions", "TokenFileError", "run_api", "serving"]
+__all__ = ["ApiOptions", "Server", "TokenFileError", "run_api", "serving"]

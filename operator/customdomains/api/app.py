@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from customdomains.api.requests import Requests
 from customdomains.cluster import ApiClient
 
 _KEEPALIVE = 75.0  # seconds an idle connection is kept: longer than proxies keep theirs
+_SETTLE = 0.1  # seconds for the last connections to send their requests
 _DRAIN = 25.0  # seconds for what is under way at the end, within kubelet's usual 30
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,14 @@ class ApiOptions:
     controller_timeout: float = 15.0
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server at work: the port it listens on, and the watches, which end only by failing."""
+
+    port: int
+    watching: asyncio.Task[None]
+
+
 async def run_api(
     options: ApiOptions, client: ApiClient, registry: CollectorRegistry, stop: asyncio.Event
 ) -> None:
@@ -53,17 +62,19 @@ async def run_api(
 
     Raises `TokenFileError`, and `OSError` when the address can't be listened on.
     """
-    async with serving(options, client, registry) as port:
-        _log.info("Serving the HTTP API on %s:%d", options.host or "*", port)
-        await stop.wait()
+    async with serving(options, client, registry) as server:
+        _log.info("Serving the HTTP API on %s:%d", options.host or "*", server.port)
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopping, server.watching}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
         _log.info("Stopping: no new requests, what is under way is finished")
 
 
 @asynccontextmanager
 async def serving(
     options: ApiOptions, client: ApiClient, registry: CollectorRegistry
-) -> AsyncIterator[int]:
-    """Serve while the body runs; the port that is listened on. Raises like `run_api`."""
+) -> AsyncIterator[Server]:
+    """Serve while the body runs. Raises like `run_api`."""
     directory = Directory(client, options.namespace)
     application = _application(options, client, registry, directory)
     runner = web.AppRunner(
@@ -72,16 +83,22 @@ async def serving(
         keepalive_timeout=_KEEPALIVE,
         shutdown_timeout=_DRAIN,
     )
-    async with asyncio.TaskGroup() as group:
-        watching = group.create_task(directory.run())
-        try:
-            await runner.setup()
-            site = web.TCPSite(runner, options.host or None, options.port)
-            await site.start()
-            yield int(runner.addresses[0][1])
-        finally:
-            await runner.cleanup()
-            watching.cancel()
+    watching = asyncio.create_task(directory.run())
+    try:
+        await runner.setup()
+        site = web.TCPSite(runner, options.host or None, options.port)
+        await site.start()
+        yield Server(int(runner.addresses[0][1]), watching)
+        await site.stop()
+        # aiohttp drops what comes in on a connection once it drains, so who has just got one
+        # would wait in vain.
+        await asyncio.sleep(_SETTLE)
+    finally:
+        # In this order: what is still waited for comes by the watches.
+        await runner.cleanup()
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
 
 
 def _application(

@@ -52,6 +52,7 @@ class Gate:
         self._metrics = metrics
         self._ready = ready
         self._in_flight = 0
+        metrics.watch_in_flight(lambda: self._in_flight)
         self._statuses: Mapping[type[CallError], int] = {
             Refused: 400,
             NotThere: 404,
@@ -65,11 +66,11 @@ class Gate:
         """Answer the request by `handler`, or say why not."""
         begun = time.perf_counter()
         route = _route(request)
-        self._count(1)
+        self._in_flight += 1
         try:
             response = await self._answer(request, handler, route)
         finally:
-            self._count(-1)
+            self._in_flight -= 1
         seconds = time.perf_counter() - begun
         method = request.method if request.method in _KNOWN_METHODS else "other"
         self._metrics.answered(method, route, response.status, seconds)
@@ -110,10 +111,6 @@ class Gate:
             message = "the domains are still being read from the Kubernetes API server"
             return problem(503, "not_ready", message, _RETRY_AFTER)
         return None
-
-    def _count(self, change: int) -> None:
-        self._in_flight += change
-        self._metrics.in_flight(self._in_flight)
 
 
 def problem(

@@ -99,10 +99,13 @@ class Probes:
 
 async def _body(request: web.Request) -> bytes:
     try:
+        if request.content.is_eof():  # as nearly always: all of it has come with the headers
+            return await request.read()
         async with asyncio.timeout(_BODY_TIMEOUT):
             return await request.read()
     except TimeoutError:
-        raise web.HTTPRequestTimeout from None
+        message = f"the body has not come within {_BODY_TIMEOUT:g} s"
+        raise web.HTTPRequestTimeout(reason=message) from None
     except (web.RequestPayloadError, ConnectionError) as error:
         raise Refused("malformed_body", f"the body can't be read: {error}") from error
 

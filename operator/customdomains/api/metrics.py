@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
@@ -36,6 +38,6 @@ class HttpMetrics:
         self._requests.labels(method, route, str(code)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def in_flight(self, number: int) -> None:
-        """How many requests are being worked on now."""
-        self._in_flight.set(number)
+    def watch_in_flight(self, number: Callable[[], int]) -> None:
+        """`number` says at each scrape how many requests are being worked on."""
+        self._in_flight.set_function(number)
