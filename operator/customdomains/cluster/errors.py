@@ -55,20 +55,12 @@ class TooManyRequests(ApiError):  # noqa: N818
 
 
 class Unavailable(ApiError):  # noqa: N818
-    """No answer, or a 5xx. A write may have been executed or not: read before deciding again.
-
-    Also a 403 of an authorizer that could not look at all roles.
-    """
+    """No answer, or a 5xx. A write may have been executed or not: read before deciding again."""
 
 
 class Silence(Unavailable):
     """A stream on which nothing came for so long that its connection may be dead."""
 
-
-_ROLES_UNKNOWN = ": RBAC: "
-"""In a 403's message: roles that are bound could not be found. An API server that has just started
-does not know any for a moment, so this is no decision to tell anybody about.
-"""
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     403: Forbidden,
@@ -107,8 +99,6 @@ def error_from_status(status_object: Mapping[str, Any], retry_after: str | None 
     wait = _seconds(retry_after)
     if wait is None and isinstance(details, Mapping):
         wait = _seconds(details.get("retryAfterSeconds"))
-    if code == 403 and _ROLES_UNKNOWN in message:
-        return Unavailable(code, reason, message, wait)
     return _class_for(code, reason)(code, reason, message, wait)
 
 

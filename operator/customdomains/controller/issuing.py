@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from customdomains.cluster.errors import Forbidden, Invalid
+from customdomains.cluster.errors import Forbidden, Invalid, Unavailable
 from customdomains.cluster.secrets import ForeignSecretError
 from customdomains.controller.ports import CertificateEngine, Claims, Secrets, SelfCheck
 from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
@@ -50,11 +50,11 @@ class Issuing:
 
     async def place(self, job: PlaceOrder) -> PlacedOrder:
         """Place the order, if nothing speaks against it that can be known beforehand."""
-        with _told():
-            await self._secrets.refuse_foreign(job.claim, job.secret_name)
-        live = await self._claims.read(job.claim.domain)
+        live = await self._live(job.claim.domain)
         if live is None or live.resource_version != job.claim.resource_version:
             raise StaleClaimError(live)
+        with _told():
+            await self._secrets.refuse_foreign(job.claim, job.secret_name)
         with _account_told():
             return await self._engines[job.issuer].place(job.names)
 
@@ -67,7 +67,7 @@ class Issuing:
             await self._check_ourselves(claim)
 
         async def still() -> None:
-            live = await self._claims.read(claim.domain)
+            live = await self._live(claim.domain)
             if live is None or live.order is None or not proof_current(live):
                 raise StaleClaimError(live)
             if (live.uid, live.order.url, live.holder.key) != (claim.uid, order.url, holder):
@@ -98,6 +98,17 @@ class Issuing:
     async def drop_next_key(self, claim: Claim, secret_name: str) -> None:
         """The certificate is recorded: the key that waited for it can go."""
         await self._secrets.drop_next(claim, secret_name)
+
+    async def _live(self, domain: str) -> Claim | None:
+        """The claim as it is now.
+
+        An API server that has just started knows no roles for a moment and denies everything.
+        Claims are the operator's own, so a denial here is an outage and nothing to tell a tenant.
+        """
+        try:
+            return await self._claims.read(domain)
+        except Forbidden as error:
+            raise Unavailable(error.status, error.reason, error.message) from error
 
     async def _check_ourselves(self, claim: Claim) -> None:
         digests = claim.order.digests if claim.order else ()
