@@ -4,14 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from scenes import SCENES, status_of
 
 import build
 from build import DAY, HOUR, NOW
+from customdomains.model.evidence import Evidence
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import mark_of
 from customdomains.policy.decide import decide
 from customdomains.policy.world import Memory, ReplaceClaim
+from scenes import SCENES, status_of
 from schema import faults, schema_of
 
 # phase, Ready's value and reason, and some words that its message has to have
@@ -199,3 +200,17 @@ def test_ready_since_its_own_change() -> None:
     assert ready["lastTransitionTime"] == world.claim.created.strftime("%Y-%m-%dT%H:%M:%SZ")
     assert conditions("lapsed")["Ready"]["lastTransitionTime"] == "2026-02-28T12:00:00Z"
     assert DAY * 4 - build.RULES.grace_period == DAY
+
+
+@pytest.mark.parametrize("found", [build.MISSING, build.SILENT, build.TOKENED])
+def test_what_a_suspended_domain_says_outlives_a_restart(found: Evidence) -> None:
+    """Nobody would look at the DNS after it."""
+    world = replace(SCENES["suspended, gone"], memory=build.seen(found, NOW - 2 * HOUR))
+    plan = decide(world, NOW)
+    if isinstance(plan.claim, ReplaceClaim):
+        world = replace(world, claim=plan.claim.claim)
+        plan = decide(world, NOW)
+    fresh = decide(replace(world, memory=Memory()), NOW)
+    assert plan.status is not None
+    assert fresh.status is not None
+    assert fresh.status.mark == plan.status.mark
