@@ -169,7 +169,7 @@ class Controller:
     async def run(self) -> None:
         """Work until cancelled. A lost Lease raises `LeadershipLostError`, in a group."""
         self._loop = asyncio.get_running_loop()
-        async with asyncio.TaskGroup() as group:
+        async with self._lease_client, asyncio.TaskGroup() as group:
             group.create_task(self._claims.run(), name="claims")
             await self._claims.wait_synced(timeout=float("inf"))
             group.create_task(self._watcher.run(), name="kopf")
@@ -182,7 +182,6 @@ class Controller:
                 self._metrics.leading.set(0)
                 self._agenda.close()
                 await asyncio.shield(self._elector.release())
-                await self._lease_client.close()
 
     async def _lead(self) -> None:
         self._progress_at = time.monotonic()
