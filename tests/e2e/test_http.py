@@ -1,0 +1,111 @@
+"""The platform's backend registers a domain over HTTP, and its tenant sets records by hand."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from customdomains.devcluster.audit import Write
+from e2e.certificates import assert_serves
+from e2e.stage import ACCOUNTS, Stage
+from e2e.waiting import until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.acme]
+
+TIMEOUT = 30.0
+
+
+class Backend:
+    """Calls of the HTTP API with a token."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """The answer's code and body."""
+        request = urllib.request.Request(  # noqa: S310 - an http address of our own
+            f"{self._url}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers=self._headers,
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+                content = answer.read()
+                return answer.status, json.loads(content) if content else None
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+
+@pytest.fixture
+def backend(stage: Stage) -> Iterator[Backend]:
+    """The api process, under its own service account."""
+    stage.api.start("api")
+    yield Backend(stage.api.api_url, stage.api.api_token)
+    stage.api.stop()
+    assert "Traceback" not in stage.api.log_of("api").read_text()
+
+
+def test_registered_over_http_and_answered_by_hand(stage: Stage, namespace, backend):
+    domain = stage.domain(namespace, "http")
+    code, made = backend.call("POST", "/domains", {"domain_name": f"{domain.domain}."})
+    assert (code, made["status"], made["domain_name"]) == (201, "pending", f"{domain.domain}.")
+    one = f"/domains/{made['id']}"
+    name = f"_acme-challenge.{domain.domain}"
+    code, twice = backend.call("POST", "/domains", {"domain_name": domain.domain})
+    assert (code, twice["code"]) == (500, "domain_already_registered")
+
+    code, refused = backend.call("POST", f"{one}/verify")
+    assert code in {400, 424}, refused
+    stage.dns.set_txt(name, made["verification_token"])
+    code, verified = backend.call("POST", f"{one}/verify")
+    assert (code, verified["status"]) == (200, "verified")
+
+    code, order = backend.call("POST", f"{one}/issue-certificate")
+    assert (code, order["status"]) == (202, "certificate_pending")
+    stage.dns.set_txt(name, made["verification_token"], order["expected_txt_value"])
+
+    def certificate() -> Any:
+        code, found = backend.call("GET", f"{one}/certificate")
+        return found if code == 200 else None
+
+    issued = until(certificate, "the certificate")
+    shown = until(lambda: (b := backend.call("GET", one)[1])["status"] == "active" and b, "active")
+    assert shown["id"] == made["id"] == issued["domain_id"]
+    path = f"/api/v1/namespaces/default/secrets/{issued['secret_name']}"
+    leaf = assert_serves(stage.plane.request("GET", path), stage.pebble.roots(), domain.domain)
+    assert int(issued["serial_number"], 16) == leaf.serial_number
+
+    code, _ = backend.call("DELETE", one)
+    assert code == 204
+    code, again = backend.call("POST", "/domains", {"domain_name": domain.domain})
+    assert (code, again["status"]) == (201, "pending")
+    assert again["id"] != made["id"]
+    assert backend.call("DELETE", f"/domains/{again['id']}")[0] == 204
+    assert refused_writes(stage) == []
+
+
+def refused_writes(stage: Stage) -> list[Write]:
+    """What the roles have kept a process from: they lack nothing that it needs."""
+    ours = set(ACCOUNTS.values())
+    return [write for write in stage.plane.writes() if write.user in ours and write.code == 403]
+
+
+@pytest.mark.parametrize("account", ["api", "dns"])
+@pytest.mark.parametrize("verb", ["get", "list", "watch", "create", "update", "delete"])
+def test_roles_of_api_and_dns_give_no_secrets(stage: Stage, account, verb):
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": ACCOUNTS[account],
+            "groups": ["system:serviceaccounts", "system:authenticated"],
+            "resourceAttributes": {"verb": verb, "resource": "secrets", "namespace": "default"},
+        },
+    }
+    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    assert stage.plane.request("POST", path, review)["status"]["allowed"] is False
