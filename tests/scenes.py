@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import build
 from build import DAY, HOUR, NOW
+
 from customdomains.model.certificate import Method
 from customdomains.model.domain import Issuance
 from customdomains.model.evidence import Evidence, Outcome

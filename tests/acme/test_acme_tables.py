@@ -3,10 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from acme import messages
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from acme import messages
 from customdomains.acme.errors import (
     MEANINGS,
     ProblemError,

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 
 import pytest
-
 from api.calling import Caller, api_server
+
 from customdomains.cluster import ApiClient, load_connection
 from customdomains.devcluster.controlplane import ControlPlane
 

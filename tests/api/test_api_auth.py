@@ -4,8 +4,8 @@ import logging
 from pathlib import Path
 
 import pytest
-
 from api.calling import api_server, eventually
+
 from customdomains.api import TokenFileError
 from customdomains.api.auth import Tokens
 

@@ -4,8 +4,8 @@ import asyncio
 from collections import Counter
 
 import pytest
-
 from api.calling import api_server, eventually, fresh_name
+
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
 
 pytestmark = pytest.mark.cluster

@@ -5,10 +5,10 @@ import re
 import secrets
 
 import pytest
+from api.calling import ZONE, Caller, api_server, fresh_name
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.calling import ZONE, Caller, api_server, fresh_name
 from customdomains.cluster import ApiClient
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
 from customdomains.devcluster.controlplane import ControlPlane

@@ -6,11 +6,11 @@ import json
 
 import aiohttp
 import pytest
-from prometheus_client import CollectorRegistry
-
 from api.calling import Caller, api_server, eventually, fresh_name, is_ready
 from api.standin import find_wrong, standing_in
 from cluster.relay import relayed
+from prometheus_client import CollectorRegistry
+
 from customdomains.api import ApiOptions, run_api
 from customdomains.cluster import ApiClient, NotFound, Unavailable, load_connection
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS

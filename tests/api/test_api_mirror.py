@@ -1,9 +1,9 @@
 """One's own writes before the watch has them: what is shown, and that nothing stays behind."""
 
 import pytest
-
 from api.calling import fresh_name
 from cluster.background import running
+
 from customdomains.api.mirror import Mirror
 from customdomains.api.resources import parse_view, render_resource
 from customdomains.cluster.kinds import CUSTOM_DOMAINS

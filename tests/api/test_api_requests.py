@@ -5,7 +5,6 @@ import hashlib
 from datetime import timedelta
 
 import pytest
-
 from api.calling import api_server, eventually, fresh_name
 from api.standin import (
     CERTIFICATE,
@@ -17,6 +16,7 @@ from api.standin import (
     prove,
     standing_in,
 )
+
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
 
 pytestmark = pytest.mark.cluster

@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
-from tests.bench import meters
-from tests.bench.issuing import settled
-from tests.bench.report import Report, Row
-from tests.bench.stage import Stage
 
 from customdomains.devcluster.usage import cpu_seconds
 from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim, Holder, Verification, render_claim
 from customdomains.model.domain import API_VERSION, Key
 from customdomains.model.identity import mint_identity
+from tests.bench import meters
+from tests.bench.issuing import settled
+from tests.bench.report import Report, Row
+from tests.bench.stage import Stage
 
 CLIENTS = 16
 WATCHED = 60.0

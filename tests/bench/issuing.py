@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+
+from customdomains.devcluster.usage import cpu_seconds, etcd_bytes, etcd_bytes_put
 from tests.bench import meters
 from tests.bench.report import AT_LEAST, Report, Row
 from tests.bench.stage import ZONE, Stage
-
-from customdomains.devcluster.usage import cpu_seconds, etcd_bytes, etcd_bytes_put
 
 DEADLINE = 600.0
 EVENTS = "/registry/events/"

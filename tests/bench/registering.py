@@ -7,13 +7,13 @@ import time
 from collections.abc import Awaitable, Callable
 
 import aiohttp
-from tests.bench import meters
-from tests.bench.report import AT_LEAST, Report, Row
-from tests.bench.stage import Stage
 
 from customdomains.model.claim import Claim, Holder, render_claim
 from customdomains.model.domain import API_VERSION, Key
 from customdomains.model.identity import mint_identity
+from tests.bench import meters
+from tests.bench.report import AT_LEAST, Report, Row
+from tests.bench.stage import Stage
 
 CLIENTS = 16
 COUNT = 1600

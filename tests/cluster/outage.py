@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
-
 from cluster.kinds import CONFIG_MAPS, config_map
+
 from customdomains.cluster import ApiClient
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
 from customdomains.devcluster.controlplane import ControlPlane

@@ -4,9 +4,9 @@ import ssl
 from collections import Counter
 
 import pytest
-
 from cluster.kinds import CONFIG_MAPS, NAMESPACES, SERVICES, config_map
 from cluster.outage import api_server_away, forget_history
+
 from customdomains.cluster import (
     AlreadyExists,
     ApiClient,

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from cluster.kinds import NAMESPACES
+
 from customdomains.cluster import (
     ApiClient,
     ApiError,

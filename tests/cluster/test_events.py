@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-
 from cluster.background import running
+
 from customdomains.cluster import ApiClient, EventSink, ObjectReference, WatchCache
 from customdomains.cluster.events import EVENTS
 

@@ -4,9 +4,9 @@ import asyncio
 import json
 
 import pytest
-
 from cluster.kinds import CONFIG_MAPS, NAMESPACES, config_map
 from cluster.scripted import answer, scripted
+
 from customdomains.cluster import (
     ApiClient,
     ApiError,

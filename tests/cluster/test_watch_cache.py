@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-
 from cluster.background import running
 from cluster.kinds import CONFIG_MAPS, NAMESPACES, config_map
 from cluster.outage import api_server_away, forget_history
 from cluster.relay import relayed
+
 from customdomains.cluster import ApiClient, Connection, WatchCache
 from customdomains.devcluster.controlplane import ControlPlane
 

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-
 from cluster.background import running
 from cluster.kinds import NAMESPACES
 from cluster.scripted import Scripted, answer, scripted
+
 from customdomains.cluster import ApiClient, WatchCache
 
 DEADLINE = 30.0

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
 from build import NOW
+from scenes import SCENES, status_of
+from schema import load, schema_of
+
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.devcluster.kubectl import KubectlError
 from customdomains.model.status import mark_of
-from scenes import SCENES, status_of
-from schema import load, schema_of
 
 pytestmark = pytest.mark.cluster
 

@@ -5,15 +5,15 @@ import urllib.error
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 import build
+import pytest
 from build import DAY, NOW
+from scenes import SCENES
+
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim, parse_claim, render_claim
 from customdomains.model.domain import Key
-from scenes import SCENES
 
 pytestmark = pytest.mark.cluster
 

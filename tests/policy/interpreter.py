@@ -11,6 +11,8 @@ from typing import Any
 
 import build
 from build import NAMESPACE_UID, NOW
+from schema import faults, schema_of
+
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
 from customdomains.model.claim import Claim, parse_claim, render_claim
 from customdomains.model.domain import CustomDomain
@@ -37,7 +39,6 @@ from customdomains.policy.world import (
     ReplaceClaim,
     World,
 )
-from schema import faults, schema_of
 
 TURNS = 4
 _CLAIM, _DOMAIN = schema_of("DomainClaim"), schema_of("CustomDomain")

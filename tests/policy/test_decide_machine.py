@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import build
 import pytest
+from build import DAY, HOUR, MINUTE, SECOND
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from interpreter import Interpreter
 
-import build
-from build import DAY, HOUR, MINUTE, SECOND
 from customdomains.model.certificate import (
     CertificateFacts,
     IssuedCertificate,

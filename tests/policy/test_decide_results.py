@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import pytest
-
 import build
+import pytest
 from build import DAY, HOUR, MINUTE, NOW, RULES, SECOND
+
 from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
 from customdomains.model.claim import Claim
 from customdomains.model.reasons import Reason

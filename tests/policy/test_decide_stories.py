@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+import build
 import pytest
+from build import DAY, HOUR, MINUTE, SECOND
 from interpreter import Interpreter
 
-import build
-from build import DAY, HOUR, MINUTE, SECOND
 from customdomains.model.certificate import (
     CertificateFacts,
     IssuedCertificate,

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import pytest
-
 import build
+import pytest
 from build import DAY, HOUR, MINUTE, NOW, RULES, SECOND
+
 from customdomains.model.certificate import Method
 from customdomains.model.domain import Issuance
 from customdomains.model.names import NameRefusedError

@@ -4,12 +4,12 @@ from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
+import build
 import pytest
+from build import DIGEST, DOMAIN, ID, OTHER_DIGEST, TARGET, TOKEN, ZONE, answer, evidence, nothing
 from hypothesis import given
 from hypothesis import strategies as st
 
-import build
-from build import DIGEST, DOMAIN, ID, OTHER_DIGEST, TARGET, TOKEN, ZONE, answer, evidence, nothing
 from customdomains.model.certificate import Method
 from customdomains.model.evidence import Evidence, Outcome, ServerAnswer
 from customdomains.model.reasons import Reason

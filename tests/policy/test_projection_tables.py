@@ -3,17 +3,17 @@
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 import build
+import pytest
 from build import DAY, HOUR, NOW
+from scenes import SCENES, status_of
+from schema import faults, schema_of
+
 from customdomains.model.evidence import Evidence
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import mark_of
 from customdomains.policy.decide import decide
 from customdomains.policy.world import Memory, ReplaceClaim
-from scenes import SCENES, status_of
-from schema import faults, schema_of
 
 # phase, Ready's value and reason, and some words that its message has to have
 ROWS: list[tuple[str, Phase, bool, str, tuple[str, ...]]] = [

@@ -3,12 +3,12 @@
 from datetime import timedelta
 from itertools import pairwise
 
+import build
 import pytest
+from build import DAY, HOUR, ID, MINUTE, NOW, SECOND
 from hypothesis import given
 from hypothesis import strategies as st
 
-import build
-from build import DAY, HOUR, ID, MINUTE, NOW, SECOND
 from customdomains.policy import schedule
 
 hexadecimal = st.text("0123456789abcdef", min_size=32, max_size=32)

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
+import build
 import pytest
+from build import DAY, MINUTE, SECOND
 from interpreter import Interpreter
 
-import build
-from build import DAY, MINUTE, SECOND
 from customdomains.model.certificate import CertificateFacts, IssuedCertificate, PlacedOrder
 from customdomains.model.evidence import Evidence
 from customdomains.policy.findings import delegation_target

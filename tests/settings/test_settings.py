@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-
 from build import DAY, HOUR, MINUTE
+
 from customdomains.settings import (
     API_VERSION,
     KIND,

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from acme import messages
 from acme.jws import JWS
 from josepy.jwa import ES256
 from josepy.jwk import JWKEC
 
-from acme import messages
 from customdomains.acme.errors import ProblemError, request_error
 from customdomains.acme.exchange import Answer
 from customdomains.acme.keys import account_key, generate_private_key_pem

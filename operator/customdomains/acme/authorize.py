@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from acme import messages
+
 from customdomains.acme import wire
 from customdomains.acme.account import Account
 from customdomains.acme.errors import ProblemError, challenge_error

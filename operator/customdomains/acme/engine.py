@@ -6,8 +6,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
 import aiohttp
-
 from acme import messages
+
 from customdomains.acme import wire
 from customdomains.acme.account import Account, AccountKeyStore
 from customdomains.acme.authorize import fetch_authorizations, pending_challenge

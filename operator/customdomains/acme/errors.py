@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from acme import messages
 from josepy.errors import Error as JoseError
 
-from acme import messages
 from customdomains.model.certificate import OrderError
 from customdomains.model.reasons import Reason
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from acme import challenges
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from josepy.jwk import JWKEC
-
-from acme import challenges
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 

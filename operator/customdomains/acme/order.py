@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from acme import messages
+
 from customdomains.acme import wire
 from customdomains.acme.account import Account
 from customdomains.acme.authorize import authorize, fetch_authorizations, pending_challenge

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from acme import challenges, messages
 from cryptography import x509
 from josepy.errors import Error as JoseError
 
-from acme import challenges, messages
 from customdomains.acme.exchange import Answer
 from customdomains.model.certificate import OrderError
 from customdomains.model.reasons import Reason

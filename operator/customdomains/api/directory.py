@@ -16,7 +16,7 @@ from customdomains.api.resources import (
 )
 from customdomains.cluster import ApiClient, ApiError, NotFound, WatchCache
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS, NAMESPACES
-from customdomains.model.claim import ID_LABEL, Claim, parse_claim
+from customdomains.model.claim import Claim, parse_claim
 
 LIVE_READS = 4  # at a time: somebody who tries out ids must not load the API server
 
@@ -118,16 +118,15 @@ class Directory:
         claim = None if domain is None else self.claims.get(domain)
         if claim is not None and claim.id == registration_id and self._is_ours(claim):
             return claim
-        selector = f"{ID_LABEL}={registration_id}"
+        selector = f"spec.id={registration_id}"
         try:
             async with self._live:
-                listed = self._client.list(DOMAIN_CLAIMS, label_selector=selector)
+                listed = self._client.list(DOMAIN_CLAIMS, field_selector=selector)
                 found = [parse_claim(item) async for item in listed]
         except ApiError as error:
             raise storage_failed("the domain could not be looked for", error) from error
         for claim in found:
-            # The label is only the way there; the id is what the claim itself says.
-            if claim.id == registration_id and self._is_ours(claim):
+            if self._is_ours(claim):
                 self.claims.put(claim.domain, claim)
                 return claim
         raise no_such_domain()

@@ -104,9 +104,7 @@ class Reconciler:
             self._jobs.start(key, job)
 
     async def _observe(self, key: Key) -> World:
-        uid = ""
-        if self._store.domain(key) is not None:
-            uid = await self._namespace_uid(key.namespace)
+        uid = await self._namespace_uid(key)
         return World(
             key=key,
             domain=self._store.domain(key),
@@ -116,20 +114,22 @@ class Reconciler:
             rules=self._rules,
         )
 
-    async def _namespace_uid(self, namespace: str) -> str:
-        known = self._store.namespace_uid(namespace)
-        if known is not None:
-            return known
+    async def _namespace_uid(self, key: Key) -> str:
+        """Of the resource's namespace, kept for as long as nothing in there was deleted: while
+        one resource is there, the namespace is the same."""
+        known = self._store.namespace_uid(key.namespace)
+        if known is not None or self._store.domain(key) is None:
+            return known or ""
         before = self._store.deletions
-        uid = await self._domains.namespace_uid(namespace) or ""
+        uid = await self._domains.namespace_uid(key.namespace) or ""
         if uid and self._store.deletions == before:
-            self._store.put_namespace(namespace, uid)
+            self._store.put_namespace(key.namespace, uid)
         return uid
 
     async def _release_leftovers(self, key: Key) -> None:
         if not self._store.holds_any(key):
             return
-        uid = await self._namespace_uid(key.namespace)
+        uid = await self._namespace_uid(key)
         for leftover in self._store.leftovers(key, uid) if uid else ():
             if abandoned(leftover, self._now()):
                 await self._release(key, leftover)

@@ -85,7 +85,7 @@ class Claim:
 
 def render_claim(claim: Claim) -> dict[str, Any]:
     """The object to create, or to replace the stored one with (then it carries uid and version)."""
-    metadata: dict[str, Any] = {"name": claim.domain, "labels": {ID_LABEL: claim.id}}
+    metadata: dict[str, Any] = {"name": claim.domain}
     if claim.uid:
         metadata |= {"uid": claim.uid, "resourceVersion": claim.resource_version}
     holder: dict[str, Any] = {

@@ -70,7 +70,7 @@ class Condition:
     message: str
     since: datetime
 
-    def render(self, generation: int) -> dict[str, Any]:
+    def render(self) -> dict[str, Any]:
         """The JSON form; None as value is `Unknown`."""
         return {
             "type": self.type,
@@ -78,7 +78,6 @@ class Condition:
             "reason": self.reason,
             "message": self.message,
             "lastTransitionTime": format_time(self.since),
-            "observedGeneration": generation,
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim
@@ -69,7 +69,7 @@ def judge(evidence: Evidence, claim: Claim, zone: str) -> Finding:
     if not evidence.conclusive:
         return _unreachable(name, target, evidence.answers, seen)
     if any(target in answer.cnames for answer in evidence.conclusive):
-        return _delegated(name, seen)
+        return _delegated(name, describe(_without_texts(evidence.answers)))
     if holds_any(evidence.texts, (claim.token,)):
         return _tokened(name, seen, None)
     digests = [d for d in _digests(claim) if holds_any(evidence.texts, (d,))]
@@ -110,6 +110,11 @@ def describe(answers: Iterable[ServerAnswer]) -> tuple[str, ...]:
     told = tuple(a for a in told if a.outcome.conclusive) or told
     lines = sorted(f"{a.server}: {_content(a)}"[:SEEN_LENGTH] for a in told)
     return tuple(lines)[:SEEN_LIMIT]
+
+
+def _without_texts(answers: Iterable[ServerAnswer]) -> tuple[ServerAnswer, ...]:
+    """Behind the CNAME into our own zone there is nothing but what we answer ourselves."""
+    return tuple(replace(answer, texts=()) for answer in answers)
 
 
 def shown(text: str, length: int = 120) -> str:

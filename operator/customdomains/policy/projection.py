@@ -65,7 +65,7 @@ def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status
         "records": [
             record.render() for record in wanted_records(claim, finding, check, scene.rules.zone)
         ],
-        "conditions": _render((*summary[:1], *parts, *summary[1:]), domain.generation),
+        "conditions": _render((*summary[:1], *parts, *summary[1:])),
     }
     handled = _handled(domain, check)
     if handled:
@@ -111,7 +111,7 @@ def _unclaimed(domain: CustomDomain, reason: Reason, message: str) -> Status:
     meaning: dict[str, Any] = {
         "observedGeneration": domain.generation,
         "phase": Phase.FAILED,
-        "conditions": _render(conditions, domain.generation),
+        "conditions": _render(conditions),
     }
     if domain.domain:
         meaning["domain"] = domain.domain
@@ -120,8 +120,8 @@ def _unclaimed(domain: CustomDomain, reason: Reason, message: str) -> Status:
     return Status(Phase.FAILED, meaning, Checks(None, None, 0), reason)
 
 
-def _render(conditions: tuple[Condition, ...], generation: int) -> list[dict[str, Any]]:
-    return [condition.render(generation) for condition in conditions]
+def _render(conditions: tuple[Condition, ...]) -> list[dict[str, Any]]:
+    return [condition.render() for condition in conditions]
 
 
 def _verification(claim: Claim) -> dict[str, Any]:

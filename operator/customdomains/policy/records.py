@@ -25,7 +25,10 @@ _FOUND = Verdict(RecordState.PRESENT, "found as wanted")
 def wanted_records(
     claim: Claim, finding: Finding | None, check: Check | None, zone: str
 ) -> tuple[Record, ...]:
-    """Every record that would do; once one of them has, that one, and what an order asks for."""
+    """Every record that would do; once one of them has, that one, and what an order asks for.
+
+    What was seen stands once: at the record that it is about.
+    """
     proved = claim.verification
     if proved is None:
         return (*_either(claim, finding, zone), *_challenges(claim, check))
@@ -47,9 +50,10 @@ def wanted_records(
 def _either(claim: Claim, finding: Finding | None, zone: str) -> tuple[Record, ...]:
     if finding is None:
         return (_ownership(claim, _NOT_ASKED, ()), _delegation(claim, zone, _NOT_ASKED, ()))
+    about_cname = finding.delegation.state is RecordState.MISMATCH
     return (
-        _ownership(claim, finding.ownership, finding.seen),
-        _delegation(claim, zone, finding.delegation, ()),
+        _ownership(claim, finding.ownership, () if about_cname else finding.seen),
+        _delegation(claim, zone, finding.delegation, finding.seen if about_cname else ()),
     )
 
 
