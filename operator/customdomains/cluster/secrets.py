@@ -240,11 +240,16 @@ def _owner(body: Mapping[str, Any]) -> str | None:
 
 
 def _refuse_foreign(body: Mapping[str, Any], claim: Claim, kind: str) -> None:
-    """Raise unless `body` is this claim's and of the type `kind`, which can't be changed."""
+    """Raise unless `body` is this claim's and of the type `kind`, which can't be changed.
+
+    One of an earlier registration of the same domain in the same namespace is too: a domain that
+    is deleted and registered again gets another id.
+    """
     owner = _owner(body)
-    if owner == claim.id and body.get("type") == kind:
+    ours = owner == claim.id or (owner and _annotation(body, DOMAIN_ANNOTATION) == claim.domain)
+    if ours and body.get("type") == kind:
         return
-    if owner == claim.id:
+    if ours:
         whose = f"is of another type than {kind}"
     else:
         whose = "belongs to another domain" if owner else "was not made by this operator"
