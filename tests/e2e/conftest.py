@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from customdomains.devcluster import certificates
+from customdomains.devcluster.binaries import Binaries
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.devcluster.pebble import Pebble
 from customdomains.devcluster.rundir import free_port
@@ -40,6 +41,19 @@ def relay_to_apiserver(plane: ControlPlane) -> Iterator[Relay]:
 
 
 @contextmanager
+def running_pebble(binaries: Binaries, directory: Path, dns: TenantDns) -> Iterator[Pebble]:
+    """An ACME server that rejects some nonces and re-uses no authorization."""
+    server = Pebble(
+        binaries.pebble, directory / "pebble", resolver=dns.address, retry_after_seconds=0
+    )
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
 def relay_to_ca(pebble: Pebble, files: tuple[Path, Path]) -> Iterator[Relay]:
     """In front of Pebble, which makes its URLs from the Host header; ACME is HTTPS only."""
     serving = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -62,11 +76,14 @@ def relay_to_ca(pebble: Pebble, files: tuple[Path, Path]) -> Iterator[Relay]:
 def shared_stage(
     control_plane: ControlPlane,
     tenant_dns: TenantDns,
-    pebble: Pebble,
+    binaries: Binaries,
     responder_address: str,
     run_dir: Path,
 ) -> Iterator[Stage]:
-    """The service accounts with their roles, the relays, and a running dns process."""
+    """The service accounts with their roles, the relays, a CA, and a running dns process.
+
+    The CA is not that of the whole run: a test restarts it, and it asks for no pauses.
+    """
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OPERATOR_NAMESPACE}}
     control_plane.run_kubectl("apply", "-f", "-", stdin=json.dumps(namespace))
     control_plane.run_kubectl("apply", "-f", REPOSITORY / "deploy" / "rbac")
@@ -77,6 +94,7 @@ def shared_stage(
     ca_file.write_bytes(authority.certificate_pem)
     files = certificates.server(authority).write(directory, "relay")
     with (
+        running_pebble(binaries, directory, tenant_dns) as pebble,
         relay_to_apiserver(control_plane) as apiserver,
         relay_to_ca(pebble, files) as ca,
     ):

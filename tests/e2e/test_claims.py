@@ -5,6 +5,7 @@ import urllib.error
 
 import pytest
 
+from e2e.certificates import assert_serves
 from e2e.domains import Domain, condition_of
 from e2e.ledger import orders_for
 from e2e.stage import Stage
@@ -90,6 +91,25 @@ def test_delete_and_create_at_once_keeps_working(stage: Stage, domain):
     domain.check()
     assert domain.wait_phase("active")["id"] == claim["spec"]["id"]
     assert all(order.finalized <= 1 for order in orders_for(stage.ca.calls, domain.domain))
+
+
+def test_domain_registered_again_takes_its_own_secret_over(stage: Stage, domain):
+    domain.create()
+    first = domain.bring_to_active()
+    before = domain.secret()
+    domain.delete()
+    until(lambda: domain.claim() is None, "the domain is free")
+    assert domain.secret() == before, "a certificate in use outlives its CustomDomain"
+
+    domain.create()
+    domain.wait(lambda status: status.get("records"), "records to set")
+    again = domain.bring_to_active()
+    assert again["id"] != first["id"]
+    assert again["certificate"]["serialNumber"] != first["certificate"]["serialNumber"]
+    secret = domain.secret() or {}
+    assert_serves(secret, stage.pebble.roots(), domain.domain)
+    assert secret["metadata"]["labels"]["customdomains.dev/id"] == again["id"]
+    until(lambda: domain.secret("-next") is None, "the waiting key is gone")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from e2e.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.acme]
 
-LEASE_SECONDS = 30.0
+LEASE_SECONDS = 15.0
 LONG_LEASE = {"controller": {"leaseDuration": f"{LEASE_SECONDS:g}s"}}
 
 
