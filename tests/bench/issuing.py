@@ -8,13 +8,11 @@ from typing import Any
 
 import aiohttp
 
-from customdomains.devcluster.usage import cpu_seconds, etcd_bytes, etcd_bytes_put
 from tests.bench import meters
 from tests.bench.report import AT_LEAST, Report, Row
 from tests.bench.stage import ZONE, Stage
 
 DEADLINE = 600.0
-EVENTS = "/registry/events/"
 
 
 async def issue(stage: Stage, report: Report, count: int) -> None:
@@ -23,45 +21,32 @@ async def issue(stage: Stage, report: Report, count: int) -> None:
     report.heading(f"{count} delegated domains from kubectl apply to active")
     manifest = stage.directory / f"{scenario}.yaml"
     manifest.write_text("---\n".join(_manifest(scenario, number) for number in range(count)))
-    plane = stage.control_plane
-    controller = stage.operator.process("controller").pid
-    writes, put, database = meters.api_writes(plane), etcd_bytes_put(plane), etcd_bytes(plane)
-    events = meters.stored_bytes(plane, EVENTS)
-    used, started = cpu_seconds(controller), time.monotonic()
+    before = meters.read(stage)
     async with asyncio.timeout(DEADLINE):
         watching = asyncio.create_task(_delegate_until_active(stage, scenario, count))
-        await asyncio.to_thread(plane.run_kubectl, "apply", "-f", str(manifest))
-        applied = time.monotonic() - started
+        apply = ("apply", "-f", str(manifest))
+        await asyncio.to_thread(stage.control_plane.run_kubectl, *apply)
+        applied = time.monotonic() - before.at
         await watching
-    took = time.monotonic() - started
-    used = cpu_seconds(controller) - used
+    took = time.monotonic() - before.at
     await settled(stage)
-    written = (meters.api_writes(plane) - writes).total()
-    # Every Event is put once, so what is there of them is what was put.
-    events = meters.stored_bytes(plane, EVENTS) - events
-    put = etcd_bytes_put(plane) - put - events
-    add = report.add
-    add(
-        Row(scenario, "rate, apply and delegation included", count / took, "a second", 20, AT_LEAST)
-    )
-    add(Row(scenario, "kubectl apply alone", applied, "s"))
-    add(Row(scenario, "controller CPU", used / count * 1000, "ms a certificate", 30))
-    add(Row(scenario, "API writes, the user's own included", written / count, "a domain", 10))
-    add(
-        Row(
-            scenario,
-            "put into etcd, all revisions, no Events",
-            put / count / 1000,
-            "kB a domain",
-            15,
-        )
-    )
-    add(Row(scenario, "Events put into etcd", events / count / 1000, "kB a domain"))
-    grown = (etcd_bytes(plane) - database) / count / 1000
-    add(Row(scenario, "etcd's database grown, Events and pages too", grown, "kB a domain"))
-    add(Row(scenario, "controller memory, peak", meters.peak_mib(controller), "MiB"))
-    dns = stage.operator.process("dns").pid
-    add(Row(scenario, "dns process memory", meters.resident_mib(dns), "MiB"))
+    used = meters.read(stage) - before
+
+    def add(figure: str, value: float, unit: str, limit: float | None = None) -> None:
+        report.add(Row(scenario, figure, value, unit, limit))
+
+    rate = "rate, apply and delegation included"
+    report.add(Row(scenario, rate, count / took, "a second", 20, AT_LEAST))
+    add("kubectl apply alone", applied, "s")
+    add("API writes, the user's own included", used.writes.total() / count, "a domain", 10)
+    add("put into etcd, all revisions, no Events", used.put / count / 1000, "kB a domain", 15)
+    add("Events put into etcd", used.events / count / 1000, "kB a domain")
+    add("etcd's database, Events and pages too", used.database / count / 1000, "kB a domain")
+    for name, seconds in used.cpu.items():
+        limit = 30 if name == "controller" else None
+        add(f"CPU: {name}", seconds / count * 1000, "ms a domain", limit)
+    for name in ("controller", "dns"):
+        add(f"memory, peak: {name}", meters.peak_mib(stage.operator.process(name).pid), "MiB")
 
 
 def _manifest(scenario: str, number: int) -> str:

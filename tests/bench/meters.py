@@ -2,13 +2,65 @@
 
 import base64
 import json
+import time
 import urllib.request
 from collections import Counter
+from dataclasses import dataclass
 
 from customdomains.devcluster.controlplane import ControlPlane
-from customdomains.devcluster.usage import WriteKind, resident_bytes, write_requests
+from customdomains.devcluster.usage import (
+    WriteKind,
+    cpu_seconds,
+    etcd_bytes,
+    etcd_bytes_put,
+    resident_bytes,
+    write_requests,
+)
+from tests.bench.stage import Stage
 
+_EVENTS = "/registry/events/"
 _APART = {"events", "leases"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was counted up to a moment; the difference of two is what happened between them.
+
+    `put` are the bytes of keys and values put into etcd, Events apart; `database` is its size in
+    use, with everything; `cpu` is in seconds by what a process does; `at` is monotonic.
+    """
+
+    at: float
+    writes: Counter[WriteKind]
+    put: int
+    events: int
+    database: int
+    cpu: Counter[str]
+
+    def __sub__(self, before: "Reading") -> "Reading":
+        return Reading(
+            self.at - before.at,
+            self.writes - before.writes,
+            self.put - before.put,
+            self.events - before.events,
+            self.database - before.database,
+            self.cpu - before.cpu,
+        )
+
+
+def read(stage: Stage) -> Reading:
+    """Read everything now."""
+    plane = stage.control_plane
+    # Every Event is put once, so what is there of them is what was put.
+    events = stored_bytes(plane, _EVENTS)
+    return Reading(
+        at=time.monotonic(),
+        writes=api_writes(plane),
+        put=etcd_bytes_put(plane) - events,
+        events=events,
+        database=etcd_bytes(plane),
+        cpu=Counter({name: sum(map(cpu_seconds, pids)) for name, pids in stage.pids.items()}),
+    )
 
 
 def api_writes(plane: ControlPlane) -> Counter[WriteKind]:

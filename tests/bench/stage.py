@@ -22,8 +22,23 @@ class Stage:
 
     control_plane: ControlPlane
     tenant_dns: TenantDns
+    ca: StepCa
     operator: Operator
     directory: Path
+
+    @property
+    def pids(self) -> dict[str, list[int]]:
+        """The processes by what they do."""
+        parts = {
+            "API server and etcd": self.control_plane.processes,
+            "CA": self.ca.processes,
+            "tenants' DNS": self.tenant_dns.processes,
+        }
+        pids = {name: [process.pid for process in part] for name, part in parts.items()}
+        for name in ("controller", "dns", "api"):
+            if self.operator.runs(name):
+                pids[name] = [self.operator.process(name).pid]
+        return pids
 
 
 @contextmanager
@@ -58,4 +73,4 @@ def stage() -> Iterator[Stage]:
             directory / "operator",
         )
         stack.callback(operator.stop)
-        yield Stage(plane, dns, operator, directory)
+        yield Stage(plane, dns, ca, operator, directory)

@@ -77,6 +77,10 @@ class Operator:
         """Where a process' metrics are."""
         return f"http://{self._listen(name)}/metrics"
 
+    def runs(self, name: str) -> bool:
+        """Whether a process was started and not stopped."""
+        return name in self._processes
+
     def process(self, name: str) -> Process:
         """The running `controller`, `api` or `dns`."""
         return self._processes[name]

@@ -50,6 +50,11 @@ class StepCa:
             self._process.stop()
             self._process = None
 
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """What runs at the moment."""
+        return (self._process,) if self._process else ()
+
     def _answers(self) -> bool:
         try:
             with urllib.request.urlopen(  # noqa: S310 - an https address of our own

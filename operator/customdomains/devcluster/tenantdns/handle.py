@@ -47,6 +47,11 @@ class TenantDns:
             self._process.stop()
             self._process = None
 
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """What runs at the moment."""
+        return (self._process,) if self._process else ()
+
     def set_txt(self, name: str, *values: str) -> None:
         """Make `values` the TXT records of `name`, in place of any others."""
         self.put([{"name": name, "type": "TXT", "values": values}])
