@@ -53,7 +53,9 @@ def events_about(domain: Domain) -> list[str]:
 
 def test_delegated_domain_gets_its_certificate_within_the_write_budget(stage: Stage, domain):
     # The CA's account, made once in a cluster's life, is not this domain's.
-    stage.domain(domain.namespace, "first").create().bring_to_active()
+    first = stage.domain(domain.namespace, "first").create()
+    first.bring_to_active()
+    until(lambda: first.secret("-next") is None, "the first domain is through")
     before = len(stage.plane.writes())
     manifest = yaml.safe_dump(domain.manifest())
     stage.plane.run_kubectl("apply", "-f", "-", stdin=manifest)
