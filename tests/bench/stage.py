@@ -47,7 +47,7 @@ def stage() -> Iterator[Stage]:
     binaries = find_binaries()
     with run_directory() as directory, ExitStack() as stack:
         responder = f"127.0.0.1:{free_port()}"
-        plane = ControlPlane(binaries, directory / "controlplane")
+        plane = ControlPlane(binaries, directory / "controlplane", audit=False)
         stack.callback(plane.stop)
         plane.start()
         plane.apply_crds(REPOSITORY / "crds")
