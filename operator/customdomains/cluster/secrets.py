@@ -15,7 +15,7 @@ from customdomains.cluster.client import ApiClient
 from customdomains.cluster.errors import AlreadyExists, NotFound
 from customdomains.cluster.kinds import SECRETS
 from customdomains.model.claim import ID_LABEL, Claim
-from customdomains.model.domain import GROUP
+from customdomains.model.domain import GROUP, default_secret_name
 from customdomains.model.times import format_time, parse_time
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -57,7 +57,7 @@ class CertificateSecrets:
 
     async def refuse_foreign(self, claim: Claim, name: str) -> None:
         """Raise `ForeignSecretError` where one of the names to be used is not ours to use."""
-        for used, kind in ((name, _TLS), (next_name(name), _OPAQUE)):
+        for used, kind in ((name, _TLS), (next_name(claim), _OPAQUE)):
             body = await self._read(claim.holder.key.namespace, used)
             if body is not None:
                 _refuse_foreign(body, claim, kind)
@@ -65,7 +65,6 @@ class CertificateSecrets:
     async def next_key(
         self,
         claim: Claim,
-        name: str,
         order_url: str,
         make: Callable[[], str],
         still: Callable[[], Awaitable[None]],
@@ -80,7 +79,7 @@ class CertificateSecrets:
         pem = make()
         body = _secret(
             claim,
-            next_name(name),
+            next_name(claim),
             ROLE_NEXT_KEY,
             _OPAQUE,
             {"tls.key": pem},
@@ -89,7 +88,7 @@ class CertificateSecrets:
         try:
             await self._client.create(SECRETS, body)
         except AlreadyExists:
-            stored = await self._client.get(SECRETS, next_name(name), namespace)
+            stored = await self._client.get(SECRETS, next_name(claim), namespace)
             _refuse_foreign(stored, claim, _OPAQUE)
             if _annotation(stored, ORDER_ANNOTATION) == order_url:
                 return decoded(stored, "tls.key")
@@ -123,12 +122,12 @@ class CertificateSecrets:
             await self._update(body, stored)
 
     async def drop_next(self, claim: Claim, name: str) -> None:
-        """Delete the key that waited, if it is ours and has arrived in the TLS Secret.
+        """Delete the key that waited, if it is ours and has arrived in the TLS Secret `name`.
 
         Another one waits for an order that this process does not know of.
         """
         namespace = claim.holder.key.namespace
-        body = await self._read(namespace, next_name(name))
+        body = await self._read(namespace, next_name(claim))
         if body is None or _owner(body) != claim.id or body.get("type") != _OPAQUE:
             return
         arrived = await self._read(namespace, name)
@@ -186,9 +185,12 @@ class CertificateSecrets:
             return
 
 
-def next_name(name: str) -> str:
-    """Where the key waits for the certificate that goes into the Secret `name`."""
-    return f"{name}-next"
+def next_name(claim: Claim) -> str:
+    """Where the key of a claim's order waits for its certificate.
+
+    Whatever the spec says meanwhile about where that goes: a finalized order needs its own key.
+    """
+    return f"{default_secret_name(claim.holder.key.name)}-next"
 
 
 def _secret(
@@ -253,9 +255,10 @@ def _refuse_foreign(body: Mapping[str, Any], claim: Claim, kind: str) -> None:
         whose = f"is of another type than {kind}"
     else:
         whose = "belongs to another domain" if owner else "was not made by this operator"
+    way_out = ", or choose another name in spec.certificate.secretName" if kind == _TLS else ""
     raise ForeignSecretError(
         f"the Secret {body['metadata']['name']} is there already and {whose}, so it is not "
-        "touched; delete it, or choose another name in spec.certificate.secretName"
+        f"touched; delete it{way_out}"
     )
 
 

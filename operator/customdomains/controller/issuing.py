@@ -80,9 +80,7 @@ class Issuing:
             nonlocal key
             await still()
             with _told():
-                key = await self._secrets.next_key(
-                    claim, job.secret_name, order.url, self._make_key, still
-                )
+                key = await self._secrets.next_key(claim, order.url, self._make_key, still)
             return key
 
         with _account_told():

@@ -92,13 +92,12 @@ class Secrets(Protocol):
     """Where certificates and keys are kept; `ForeignSecretError` where a name is not ours."""
 
     async def refuse_foreign(self, claim: Claim, name: str) -> None:
-        """Raise where the Secret `name`, or where its next key waits, is not ours to use."""
+        """Raise where the Secret `name`, or where the next key waits, is not ours to use."""
         ...
 
     async def next_key(
         self,
         claim: Claim,
-        name: str,
         order_url: str,
         make: Callable[[], str],
         still: Callable[[], Awaitable[None]],
@@ -122,7 +121,7 @@ class Secrets(Protocol):
         ...
 
     async def drop_next(self, claim: Claim, name: str) -> None:
-        """Delete the key that waited, once it is in the TLS Secret."""
+        """Delete the key that waited, once it is in the TLS Secret `name`."""
         ...
 
 

@@ -78,7 +78,9 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> None:
         """Decide about `key` on what is known now, and do that."""
-        await self._release_leftovers(key)
+        for leftover in self._store.leftovers(key):
+            if abandoned(leftover, self._now()):
+                await self._release(key, leftover)
         for _ in range(TURNS):
             world = await self._observe(key)
             plan = decide(world, self._now())
@@ -115,24 +117,14 @@ class Reconciler:
         )
 
     async def _namespace_uid(self, key: Key) -> str:
-        """Of the resource's namespace, kept for as long as nothing in there was deleted: while
-        one resource is there, the namespace is the same."""
-        known = self._store.namespace_uid(key.namespace)
-        if known is not None or self._store.domain(key) is None:
-            return known or ""
-        before = self._store.deletions
-        uid = await self._domains.namespace_uid(key.namespace) or ""
-        if uid and self._store.deletions == before:
-            self._store.put_namespace(key.namespace, uid)
-        return uid
-
-    async def _release_leftovers(self, key: Key) -> None:
-        if not self._store.holds_any(key):
-            return
-        uid = await self._namespace_uid(key)
-        for leftover in self._store.leftovers(key, uid) if uid else ():
-            if abandoned(leftover, self._now()):
-                await self._release(key, leftover)
+        """Of the resource's namespace. The claim of its holder says it, for as long as that lives;
+        whoever wants to hold one has it read live: a namespace can be made anew."""
+        domain, claim = self._store.domain(key), self._store.claim_for(key)
+        if domain is None or domain.domain is None:
+            return ""
+        if claim is not None and claim.holder.uid == domain.uid:
+            return claim.holder.namespace_uid
+        return await self._domains.namespace_uid(key.namespace) or ""
 
     async def _write_claim(self, world: World, plan: Plan) -> bool:
         """Whether to decide again at once: not where the world has to be heard of anew."""

@@ -67,6 +67,7 @@ class StatusWriter:
                 await self._put(domain, status, fresh)
         elif domain.status.digest == digest:
             if _only_times_are_old(written, status, now):
+                self._written[key] = fresh  # even where the answer is lost: an hour is an hour
                 await self._put(domain, status, fresh)
         else:
             undone = written.undone if now < written.at + QUARREL_LIMIT else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TypeVar
 
 from customdomains.model.claim import Claim
@@ -36,8 +37,6 @@ class Store:
         self._by_holder: dict[Key, tuple[str, ...]] = {}
         self._memories: dict[Key, Memory] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
-        self._namespace_uids: dict[str, str] = {}
-        self._deletions = 0
 
     def __len__(self) -> int:
         return len(self._domains)
@@ -69,37 +68,13 @@ class Store:
         held = self._by_holder.get(key, ())
         return self._claims.get(held[0]) if held else None
 
-    def leftovers(self, key: Key, namespace_uid: str) -> tuple[Claim, ...]:
-        """Claims held in the name of the resource at `key` that it does not follow: it was made
-        anew for another domain, or in another namespace of the same name."""
+    def leftovers(self, key: Key) -> tuple[Claim, ...]:
+        """Claims held in the name of a resource that was at `key` before the one that is."""
         domain = self._domains.get(key)
         if domain is None:
             return ()
         held = (self._claims[name] for name in self._by_holder.get(key, ()))
-        return tuple(
-            claim
-            for claim in held
-            if claim.holder.uid != domain.uid
-            and (claim.domain, claim.holder.namespace_uid) != (domain.domain, namespace_uid)
-        )
-
-    def holds_any(self, key: Key) -> bool:
-        """Whether any claim is held in the name of the resource at `key`."""
-        return key in self._by_holder
-
-    @property
-    def deletions(self) -> int:
-        """How many resources were deleted or made anew; tells whether one was in between."""
-        return self._deletions
-
-    def namespace_uid(self, namespace: str) -> str | None:
-        """The uid of a namespace, known for as long as no resource in it is deleted: a namespace
-        that is made anew has lost all of them before."""
-        return self._namespace_uids.get(namespace)
-
-    def put_namespace(self, namespace: str, uid: str) -> None:
-        """What a live read showed."""
-        self._namespace_uids[namespace] = uid
+        return tuple(claim for claim in held if claim.holder.uid != domain.uid)
 
     def put_domain(self, domain: CustomDomain, *, own: bool = False) -> None:
         """A version of a resource, from a watch, or (`own`) from the answer to our write about
@@ -141,6 +116,8 @@ class Store:
             if known is not None:
                 _unlink(self._by_holder, known.holder.key, claim.domain)
             _link(self._by_holder, claim.holder.key, claim.domain)
+        if writer is None and known is not None:
+            self._doubt(claim.holder.key)
         self._touch_all(claim, writer)
 
     def drop_claim(self, claim: Claim) -> None:
@@ -162,11 +139,16 @@ class Store:
         if key in self._domains:
             self._memories[key] = memory
 
+    def _doubt(self, key: Key) -> None:
+        """Somebody else wrote the claim, who may have looked at the DNS after this process did. Two
+        that each hold against the other what they saw once would write without end."""
+        memory = self._memories.get(key)
+        if memory is not None:
+            self._memories[key] = replace(memory, check=None)
+
     def _forget(self, key: Key, uid: str) -> None:
         self._bury(uid)
         self._memories.pop(key, None)
-        self._namespace_uids.pop(key.namespace, None)
-        self._deletions += 1
 
     def _bury(self, uid: str) -> None:
         self._gone[uid] = None

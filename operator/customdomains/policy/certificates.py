@@ -139,7 +139,7 @@ def apply_result(claim: Claim, result: OrderResult) -> Claim:
 
 
 def _placed(claim: Claim, job: PlaceOrder, placed: PlacedOrder, now: datetime) -> Claim:
-    if claim.order is not None:
+    if claim.order is not None or claim.certificate != job.claim.certificate:
         return claim
     order = Order(
         url=placed.url,
