@@ -1,0 +1,176 @@
+"""A controller process of the real parts on fake ports; it can be killed at every request."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+from unittest import mock
+
+from fake_api import CLAIMS, DOMAINS, FakeApi, FakeClient, Json
+from fake_outside import ZONE, FakeCa, FakeDns, FakeEngine, FakeSelfCheck
+from virtual_time import VirtualLoop
+
+from customdomains.cluster.secrets import CertificateSecrets
+from customdomains.cluster.stores import ClaimStore, DomainStore
+from customdomains.controller import jobs
+from customdomains.controller.agenda import Agenda
+from customdomains.controller.engine import Backoff, work
+from customdomains.controller.issuing import Issuing
+from customdomains.controller.jobs import JobRunner
+from customdomains.controller.queue import FairQueue
+from customdomains.controller.reconcile import Reconciler
+from customdomains.controller.store import Store
+from customdomains.controller.sweep import Sweep
+from customdomains.model.claim import Claim, parse_claim
+from customdomains.model.domain import CustomDomain, Key, parse_domain
+from customdomains.policy.world import Announcement, Rules
+
+RULES = Rules(zone=ZONE, issuers=("main",))
+RETENTION = timedelta(days=1)
+
+
+class Announced:
+    """What was told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Key, str]] = []
+        self.moves: list[tuple[Key, str, str]] = []
+
+    def announce(self, domain: CustomDomain, announcement: Announcement) -> None:
+        self.events.append((domain.key, announcement.reason))
+
+    def moved(self, domain: CustomDomain, phase: str, reason: str) -> None:
+        self.moves.append((domain.key, phase, reason))
+
+
+class Keys:
+    """Private keys, and random bytes, that are all different and the same in every run."""
+
+    def __init__(self) -> None:
+        self._made = 0
+
+    def make(self) -> str:
+        self._made += 1
+        return f"PRIVATE {self._made}"
+
+    def random_bytes(self, length: int) -> bytes:
+        self._made += 1
+        return self._made.to_bytes(length, "big")
+
+
+class Process:
+    """A controller. `lag` is how many seconds a watch is behind; `deaf` swallows deletions."""
+
+    def __init__(
+        self, loop: VirtualLoop, api: FakeApi, dns: FakeDns, ca: FakeCa, keys: Keys
+    ) -> None:
+        self._loop = loop
+        self._api = api
+        self.lag = 0.0
+        self.deaf = False
+        self.dead = False
+        self.steps_to_live: int | None = None
+        self._last_told: dict[str, float] = {}
+        self._heard_claims: dict[str, Claim] = {}
+        now: Callable[[], datetime] = loop.now
+        self.client = client = FakeClient(api, self._step)
+        self.announced = Announced()
+        self.self_check = FakeSelfCheck()
+        self.queue = FairQueue()
+        self.store = Store(self.queue.add)
+        self.agenda = Agenda(now, self.queue.add)
+        spread = random.Random(1).random  # noqa: S311 - the same in every run
+        self._backoff = Backoff(self.agenda, now, spread)
+        claims, secrets = ClaimStore(client), CertificateSecrets(client)  # type: ignore[arg-type]
+        domains = DomainStore(client)  # type: ignore[arg-type]
+        issuing = Issuing(
+            claims,
+            secrets,
+            {"main": FakeEngine(ca, self._step)},
+            self.self_check,
+            zone=ZONE,
+            make_key=keys.make,
+        )
+        with mock.patch.multiple(jobs, CHECKS_AT_ONCE=3, ORDERS_AT_ONCE=3):
+            self.jobs = JobRunner(
+                self.store,
+                dns,
+                issuing,
+                now=now,
+                wake=self.queue.add,
+                backoff=Backoff(self.agenda, now, spread),
+                done=lambda *_: None,
+            )
+        self.reconciler = Reconciler(
+            self.store,
+            self.agenda,
+            claims,
+            domains,
+            self.jobs,
+            self.announced,
+            rules=RULES,
+            now=now,
+            random_bytes=keys.random_bytes,
+        )
+        self.sweep = Sweep(
+            self.store, domains, secrets, now=now, wake=self.queue.add, retention=RETENTION
+        )
+        self.task = loop.create_task(self._run())
+
+    def kill(self) -> None:
+        """Nothing that it still does reaches anybody."""
+        self.dead = True
+        self._api.watchers.remove(self._heard)
+        self.agenda.close()
+        self.task.cancel()
+        self._loop.run(asyncio.wait({self.task}, timeout=1.0))
+
+    async def _run(self) -> None:
+        for body in self._api.find(CLAIMS):
+            self._deliver(CLAIMS, "ADDED", body)
+        for body in self._api.find(DOMAINS):
+            self._deliver(DOMAINS, "ADDED", body)
+        self._api.watchers.append(self._heard)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.jobs.work())
+            group.create_task(self.sweep.run())
+            group.create_task(
+                work(self.queue, self.reconciler.reconcile, self._backoff, lambda _: None)
+            )
+
+    async def _step(self) -> None:
+        """Where this process may die."""
+        if self.steps_to_live is not None:
+            self.steps_to_live -= 1
+            if self.steps_to_live < 0:
+                self.dead = True
+        if self.dead:
+            await asyncio.get_running_loop().create_future()
+
+    def _heard(self, plural: str, event: str, body: Json) -> None:
+        """In order for claims; of CustomDomains only for each by itself, as kopf does it."""
+        if plural not in {CLAIMS, DOMAINS} or (self.deaf and (plural, event) == _UNHEARD):
+            return
+        stream = CLAIMS if plural == CLAIMS else body["metadata"]["uid"]
+        at = max(self._loop.time() + self.lag, self._last_told.get(stream, 0.0) + 1e-6)
+        self._last_told[stream] = at
+        self._loop.call_at(at, self._deliver, plural, event, body)
+
+    def _deliver(self, plural: str, event: str, body: Json) -> None:
+        if self.dead:
+            return
+        meta: dict[str, Any] = body["metadata"]
+        if plural == DOMAINS and event == "DELETED":
+            self.store.drop_domain(Key(meta["namespace"], meta["name"]), meta["uid"])
+        elif plural == DOMAINS:
+            self.store.put_domain(parse_domain(body))
+        elif event != "DELETED":
+            claim = parse_claim(body)
+            self._heard_claims[claim.domain] = claim
+            self.store.put_claim(claim)
+        elif meta["name"] in self._heard_claims:
+            self.store.drop_claim(self._heard_claims.pop(meta["name"]))
+
+
+_UNHEARD = (DOMAINS, "DELETED")

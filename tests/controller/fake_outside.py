@@ -1,0 +1,202 @@
+"""The DNS and a CA, in memory, and what must hold whenever they are asked."""
+
+import asyncio
+import base64
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from fake_api import CLAIMS, FakeApi
+
+from customdomains.model.certificate import (
+    CertificateFacts,
+    IssuedCertificate,
+    OrderError,
+    PlacedOrder,
+)
+from customdomains.model.claim import Claim, parse_claim
+from customdomains.model.evidence import Evidence, Outcome, ServerAnswer
+from customdomains.model.names import CHALLENGE_LABEL
+from customdomains.model.reasons import Reason
+from customdomains.policy.findings import judge
+from customdomains.policy.schedule import PROOF_FRESHNESS
+
+ZONE = "delegated.example.net"
+CA_LATENCY = 0.02
+LIFETIME = timedelta(days=3650)
+JOB_TIME = timedelta(seconds=60)
+"""How long a job may take from its decision to its request to the CA, faults included."""
+
+Step = Callable[[], Awaitable[None]]
+
+
+def claim_on(api: FakeApi, domain: str) -> Claim | None:
+    """As it is now."""
+    bodies = [body for body in api.find(CLAIMS) if body["metadata"]["name"] == domain]
+    return parse_claim(bodies[0]) if bodies else None
+
+
+class FakeDns:
+    """Records at the challenge names: `delegated` (to whoever holds the name), `token`,
+    `digests`, `wrong`, `none` or `dead`."""
+
+    def __init__(self, api: FakeApi, now: Callable[[], datetime]) -> None:
+        self._api = api
+        self._now = now
+        self.records: dict[str, str] = {}
+        self.proved: dict[tuple[str, str], datetime] = {}
+        """By domain and claim id: when a lookup last showed the proof."""
+
+    def evidence(self, name: str) -> Evidence:
+        domain = name.removeprefix(f"{CHALLENGE_LABEL}.")
+        record, claim = self.records.get(domain, "none"), claim_on(self._api, domain)
+        if record == "dead":
+            return Evidence(name, (ServerAnswer("dns:53", Outcome.TIMED_OUT),))
+        if record == "wrong":
+            return _answered(name, texts=("something else",))
+        if record == "none" or claim is None:
+            return Evidence(name, (ServerAnswer("dns:53", Outcome.NO_SUCH_NAME),))
+        if record == "delegated":
+            return _answered(name, cnames=(f"{claim.id}.{ZONE}",), texts=claim.texts)
+        return _answered(name, texts=claim.texts if record == "digests" else (claim.token,))
+
+    async def look_up(self, name: str) -> Evidence:
+        await asyncio.sleep(CA_LATENCY)
+        evidence, domain = self.evidence(name), name.removeprefix(f"{CHALLENGE_LABEL}.")
+        claim = claim_on(self._api, domain)
+        if claim is not None and judge(evidence, claim, ZONE).proof is not None:
+            self.proved[domain, claim.id] = self._now()
+        await asyncio.sleep(CA_LATENCY)
+        return evidence
+
+
+def _answered(name: str, *, cnames: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> Evidence:
+    answer = ServerAnswer("dns:53", Outcome.ANSWERED, cnames=cnames, texts=texts, ttl=5)
+    return Evidence(name, (answer,))
+
+
+@dataclass
+class FakeOrder:
+    names: tuple[str, ...]
+    digests: tuple[str, ...]
+    key: str | None = None
+
+
+class FakeCa:
+    """Orders at a CA. What it asserts are the design's invariants 2 and 3."""
+
+    def __init__(self, api: FakeApi, dns: FakeDns, now: Callable[[], datetime]) -> None:
+        self._api = api
+        self._dns = dns
+        self._now = now
+        self.down = False
+        self.orders: dict[str, FakeOrder] = {}
+        self.finalized: Counter[str] = Counter()
+        """Orders by domain."""
+        self.recorded_urls: set[str] = set()
+        """Every order's URL that was ever in a claim."""
+        self.excused: set[str] = set()
+        """Orders whose key may be lost: somebody deleted the Secret."""
+
+    def place(self, names: tuple[str, ...]) -> PlacedOrder:
+        self._answer()
+        claim = claim_on(self._api, names[0])
+        # A request that is under way when an administrator deletes the claim is about the old one.
+        if claim is not None and self._now() - claim.created > JOB_TIME:
+            seen = self._dns.proved.get((names[0], claim.id))
+            assert seen is not None, f"{names[0]} is ordered without any proof"
+            assert self._now() - seen <= PROOF_FRESHNESS + JOB_TIME, "ordered on an old proof"
+        url = f"https://ca/order/{len(self.orders) + 1}"
+        digests = tuple(f"digest-{len(self.orders) + 1}-{n}" for n in range(len(names)))
+        self.orders[url] = FakeOrder(names, digests)
+        return PlacedOrder(url, digests, self._now() + timedelta(days=7))
+
+    async def complete(
+        self,
+        url: str,
+        names: tuple[str, ...],
+        key_for_finalize: Callable[[], Awaitable[str]],
+        step: Step,
+    ) -> IssuedCertificate:
+        self._answer()
+        assert url in self.recorded_urls, "an order is worked on whose URL is not stored"
+        order = self.orders[url]
+        assert order.names == names, "an order is worked on for other names"
+        if order.key is None and not self._answered(order):
+            raise OrderError(Reason.CHALLENGE_FAILED, "the CA saw no answer", order_lost=True)
+        key = await key_for_finalize()
+        if order.key is None:
+            self._finalize(url, order, key)
+        await asyncio.sleep(CA_LATENCY)
+        await step()
+        if order.key != key:
+            assert url in self.excused, "the key of a finalized order is lost"
+            raise OrderError(Reason.CERTIFICATE_UNUSABLE, "not this key's", order_lost=True)
+        facts = CertificateFacts(f"{len(self.orders):x}", self._now(), self._now() + LIFETIME, "f")
+        return IssuedCertificate(f"certificate of {url} for {key}", facts)
+
+    def _finalize(self, url: str, order: FakeOrder, key: str) -> None:
+        claim = claim_on(self._api, order.names[0])
+        if claim is not None and claim.order is not None and claim.order.url == url:
+            assert claim.verification is not None, "finalized without proof"
+            assert claim.verification.gone_since is None, "finalized without current proof"
+            assert key in _stored_keys(self._api, claim), "finalized with a key that is not stored"
+        order.key = key
+        self.finalized[order.names[0]] += 1
+
+    def _answered(self, order: FakeOrder) -> bool:
+        texts = self._dns.evidence(f"{CHALLENGE_LABEL}.{order.names[0]}").texts
+        return set(order.digests) <= texts
+
+    def _answer(self) -> None:
+        if self.down:
+            raise OrderError(Reason.CA_UNREACHABLE, "the CA does not answer")
+
+
+class FakeEngine:
+    """One process' client of the CA."""
+
+    def __init__(self, ca: FakeCa, step: Step) -> None:
+        self._ca = ca
+        self._step = step
+
+    async def place(self, names: tuple[str, ...]) -> PlacedOrder:
+        await asyncio.sleep(CA_LATENCY)
+        await self._step()
+        placed = self._ca.place(names)
+        await asyncio.sleep(CA_LATENCY)
+        await self._step()
+        return placed
+
+    async def complete(self, url: str, names: tuple[str, ...], key: Any) -> IssuedCertificate:
+        await asyncio.sleep(CA_LATENCY)
+        await self._step()
+        issued = await self._ca.complete(url, names, key, self._step)
+        await asyncio.sleep(CA_LATENCY)
+        await self._step()
+        return issued
+
+
+class FakeSelfCheck:
+    """Our responder: what the claims say is served, unless it is `silent`."""
+
+    silent = False
+
+    async def serves(self, name: str, texts: tuple[str, ...]) -> bool:
+        await asyncio.sleep(CA_LATENCY)
+        return not self.silent
+
+
+def secret_data(body: dict[str, Any]) -> dict[str, str]:
+    """In words, as this CA and these keys have them."""
+    return {key: base64.b64decode(text).decode() for key, text in body.get("data", {}).items()}
+
+
+def _stored_keys(api: FakeApi, claim: Claim) -> set[str]:
+    return {
+        secret_data(body).get("tls.key", "")
+        for body in api.find("secrets")
+        if body["metadata"]["namespace"] == claim.holder.key.namespace
+    }
