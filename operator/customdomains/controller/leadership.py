@@ -18,6 +18,8 @@ from customdomains.cluster.lease import LeaseRecord
 
 log = logging.getLogger(__name__)
 
+LEAST_TIMEOUT = 0.05
+
 
 class LeaseStore(Protocol):
     """One Lease; calls raise `ApiError` within `timeout` seconds."""
@@ -112,7 +114,8 @@ class Elector:
             left = renewed + self._times.renew_deadline - self._monotonic()
             begun = self._monotonic()
             try:
-                await self._renew(max(left, 0.05))
+                # Half of it: a request that hangs leaves time for another.
+                await self._renew(max(left / 2, LEAST_TIMEOUT))
                 renewed = begun
             except ApiError as error:
                 if self._monotonic() - renewed >= self._times.renew_deadline:
@@ -150,18 +153,21 @@ class Elector:
 
     async def _change(self, changes: dict[str, Any], timeout: float) -> LeaseRecord:
         """Write the Lease that is held. A conflict alone does not mean that it is lost: our own
-        write before may have got there without its answer, or somebody has set a label."""
+        write before may have got there without its answer, or somebody has set a label. All of
+        it has `timeout` seconds."""
+        end = self._monotonic() + timeout
         if self._held is None:
             raise LeadershipLostError("the Lease is not held")
         try:
             return await self._leases.replace(replace(self._held, **changes), timeout)
         except Conflict:
-            found = await self._leases.read(timeout)
+            found = await self._leases.read(max(end - self._monotonic(), LEAST_TIMEOUT))
         if found.holder != self._identity:
             self._held = None
             raise LeadershipLostError(f"{found.holder or 'somebody'} took the Lease")
         self._held = found
-        return await self._leases.replace(replace(found, **changes), timeout)
+        left = max(end - self._monotonic(), LEAST_TIMEOUT)
+        return await self._leases.replace(replace(found, **changes), left)
 
     def _expired(self, found: LeaseRecord) -> bool:
         duration = max(float(found.duration_seconds), 1.0)
