@@ -24,6 +24,7 @@ from customdomains.model.status import mark_of
 from customdomains.policy.registration import new_claim
 
 PATIENCE = timedelta(minutes=10)
+SHOP, NAME = Key("one", "shop"), "shop.example.com"
 
 
 class _Breakages(logging.Handler):
@@ -239,3 +240,8 @@ class FakeCluster:
 def _audit_pair(data: dict[str, str]) -> None:
     if "tls.crt" in data:
         assert data["tls.crt"].endswith(f" for {data['tls.key']}"), "a certificate's key is not its"
+
+
+def verbs(cluster: FakeCluster) -> Counter[tuple[str, str]]:
+    """How many writes of the operator there were, by verb and kind."""
+    return Counter((verb, place[0]) for verb, place in cluster.writes)
