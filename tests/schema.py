@@ -42,13 +42,17 @@ def faults(schema: Any, value: Any, path: str = "") -> Iterator[str]:
         for number, item in enumerate(value):
             yield from faults(schema["items"], item, f"{path}[{number}]")
     elif kind == "object":
-        properties = schema.get("properties", {})
-        yield from (f"{path}.{n} is missing" for n in schema.get("required", ()) if n not in value)
-        for name, item in value.items():
-            if name not in properties:
-                yield f"{path}.{name} is not in the schema"
-            else:
-                yield from faults(properties[name], item, f"{path}.{name}")
+        yield from _object_faults(schema, value, path)
+
+
+def _object_faults(schema: Any, value: Any, path: str) -> Iterator[str]:
+    properties = schema.get("properties", {})
+    yield from (f"{path}.{n} is missing" for n in schema.get("required", ()) if n not in value)
+    for name, item in value.items():
+        if name not in properties:
+            yield f"{path}.{name} is not in the schema"
+        else:
+            yield from faults(properties[name], item, f"{path}.{name}")
 
 
 def _string_faults(schema: Any, value: str, path: str) -> Iterator[str]:
