@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 PLURAL = "customdomains"
 PAGE = 500
 
+_LOGGERS = tuple(
+    logging.getLogger(f"kopf._core.reactor.{part}") for part in ("running", "orchestration")
+)
+
 STOP_SECONDS = 3.0
 
 Change = CustomDomain | tuple[Key, str]
@@ -53,6 +57,7 @@ class DomainWatcher:
         self._draining = False
         self._stop = threading.Event()
         self._failure: BaseException | None = None
+        self._ended = asyncio.Event()
         self._unreadable: set[Key] = set()
 
     @property
@@ -63,27 +68,37 @@ class DomainWatcher:
     async def run(self) -> None:
         """Watch until cancelled. Raises what kopf ended with, if it ended by itself."""
         self._loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-
-        def main() -> None:
-            try:
-                asyncio.run(self._operate())
-            except BaseException as error:  # noqa: BLE001 - carried over to the other thread
-                self._failure = error
-            finally:
-                self._call(ended.set)
-
-        thread = threading.Thread(target=main, name="kopf", daemon=True)
+        for logger in _LOGGERS:
+            logger.addFilter(self._overhear)
+        thread = threading.Thread(target=self._main, name="kopf", daemon=True)
         thread.start()
         try:
-            await ended.wait()
+            await self._ended.wait()
         finally:
             self._stop.set()
             await asyncio.to_thread(thread.join, STOP_SECONDS)
-        raise RuntimeError("kopf has ended by itself") from self._failure
+            for logger in _LOGGERS:
+                logger.removeFilter(self._overhear)
+        raise RuntimeError(f"kopf does not watch any more: {self._failure}") from self._failure
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._operate())
+        except BaseException as error:  # noqa: BLE001 - carried over to the other thread
+            self._failure = self._failure or error
+        finally:
+            self._call(self._ended.set)
+
+    def _overhear(self, record: logging.LogRecord) -> bool:
+        """kopf only logs it where a task of its own fails, such as the watch, and goes on deaf. And
+        it warns that it leaves signals alone in a thread, which is what it is there for."""
+        message = record.getMessage()
+        if record.exc_info and "has failed" in message:
+            self._failure = self._failure or record.exc_info[1]
+            self._call(self._ended.set)
+        return not message.startswith("OS signals are ignored")
 
     async def _operate(self) -> None:
-        logging.getLogger("kopf._core.reactor.running").addFilter(_worth_saying)
         registry = kopf.OperatorRegistry()
         kopf.on.startup(registry=registry)(_configure)
         kopf.on.login(registry=registry)(self._log_in)
@@ -136,11 +151,6 @@ class DomainWatcher:
     def _call(self, function: Callable[[], None]) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function)
-
-
-def _worth_saying(record: logging.LogRecord) -> bool:
-    """kopf warns that it leaves signals alone in a thread, which is what it is there for."""
-    return not str(record.msg).startswith("OS signals are ignored")
 
 
 def _configure(settings: kopf.OperatorSettings, **_: Any) -> None:
