@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ def serve_probes(
                 self._reply(HTTPStatus.OK, generate_latest(registry), CONTENT_TYPE_LATEST)
             elif check is None:
                 self._reply(HTTPStatus.NOT_FOUND, b"not found\n")
-            elif (wrong := check()) is None:
+            elif (wrong := _outcome(check)) is None:
                 self._reply(HTTPStatus.OK, b"ok\n")
             else:
                 self._reply(HTTPStatus.SERVICE_UNAVAILABLE, f"{wrong}\n".encode())
@@ -48,7 +49,7 @@ def serve_probes(
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
             """Probes come every few seconds: nothing to log."""
 
-    server = ThreadingHTTPServer((host, port), Handler)
+    server = (_Server6 if ":" in host else ThreadingHTTPServer)((host, port), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="probes", daemon=True)
     thread.start()
@@ -57,3 +58,14 @@ def serve_probes(
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _outcome(check: Check) -> str | None:
+    try:
+        return check()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the check is not passed
+        return f"the check broke: {error}"
+
+
+class _Server6(ThreadingHTTPServer):
+    address_family = socket.AF_INET6
