@@ -105,7 +105,6 @@ async def test_it_leaves_no_trace_on_what_it_watches(control_plane, namespace):
 
 async def test_its_thread_ends_with_it(control_plane, namespace):
 
-
     create(control_plane, namespace, "shop")
     async with watching(control_plane) as (heard, _, _):
         await heard.until(of(Key(namespace, "shop")))

@@ -1,0 +1,230 @@
+"""Certificates and keys as the API server keeps them: always in pairs, never somebody else's."""
+
+import asyncio
+import base64
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+
+import build
+import pytest
+
+from customdomains.cluster import ApiClient, Conflict, NotFound
+from customdomains.cluster.accounts import AccountKeys
+from customdomains.cluster.kinds import SECRETS
+from customdomains.cluster.secrets import (
+    ROLE_CERTIFICATE,
+    ROLE_NEXT_KEY,
+    CertificateSecrets,
+    ForeignSecretError,
+)
+from customdomains.model.claim import Claim, Holder
+from customdomains.model.domain import Key
+
+pytestmark = pytest.mark.cluster
+
+FIRST, SECOND = "https://ca/order/1", "https://ca/order/2"
+TLS, NEXT = "shop-tls", "shop-tls-next"
+
+
+class StaleError(Exception):
+    """What a live look says that shows another order."""
+
+
+async def holds() -> None:
+    """The order is still the claim's."""
+
+
+async def does_not_hold() -> None:
+    raise StaleError
+
+
+@pytest.fixture
+def store(client: ApiClient) -> CertificateSecrets:
+    return CertificateSecrets(client)
+
+
+@pytest.fixture
+def claim(namespace: str) -> Claim:
+    return build.claim(holder=Holder(Key(namespace, "shop"), build.NAMESPACE_UID, build.UID))
+
+
+@pytest.fixture
+def make():
+    """Makes keys that are all different."""
+    numbers = count(1)
+    return lambda: f"key {next(numbers)}"
+
+
+async def read(client: ApiClient, claim: Claim, name: str) -> dict[str, str] | None:
+    """A Secret's texts; None where there is none."""
+    try:
+        body = await client.get(SECRETS, name, claim.holder.key.namespace)
+    except NotFound:
+        return None
+    return {key: base64.b64decode(text).decode() for key, text in body["data"].items()}
+
+
+async def put(client: ApiClient, claim: Claim, name: str, **more: object) -> None:
+    """A Secret of somebody else."""
+    meta = {"namespace": claim.holder.key.namespace, "name": name}
+    await client.create(SECRETS, {"metadata": meta, "type": "Opaque", **more})
+
+
+async def test_a_key_goes_from_waiting_to_its_certificate(client, store, claim, make):
+    key = await store.next_key(claim, FIRST, make, holds)
+    assert await read(client, claim, NEXT) == {"tls.key": key}
+    assert await store.next_key(claim, FIRST, make, does_not_hold) == key, "not the same again"
+
+    await store.drop_next(claim, TLS)
+    assert await read(client, claim, NEXT), "dropped before it has arrived"
+    await store.store(claim, TLS, FIRST, key, "chain 1", does_not_hold)
+    assert await read(client, claim, TLS) == {"tls.key": key, "tls.crt": "chain 1"}
+    body = await client.get(SECRETS, TLS, claim.holder.key.namespace)
+    assert body["type"] == "kubernetes.io/tls"
+    assert "ownerReferences" not in body["metadata"]
+
+    await store.drop_next(claim, TLS)
+    await store.drop_next(claim, TLS)
+    assert await read(client, claim, NEXT) is None
+
+
+async def test_storing_the_same_again_writes_nothing(client, store, claim):
+    await store.store(claim, TLS, FIRST, "key", "chain", holds)
+    before = await client.get(SECRETS, TLS, claim.holder.key.namespace)
+    await store.store(claim, TLS, FIRST, "key", "chain", does_not_hold)
+    assert await client.get(SECRETS, TLS, claim.holder.key.namespace) == before
+
+
+async def test_a_key_of_an_older_order_gives_way_only_to_the_claim_s_order(
+    client, store, claim, make
+):
+    old = await store.next_key(claim, FIRST, make, holds)
+    with pytest.raises(StaleError):
+        await store.next_key(claim, SECOND, make, does_not_hold)
+    assert await read(client, claim, NEXT) == {"tls.key": old}
+    new = await store.next_key(claim, SECOND, make, holds)
+    assert new != old
+    assert await read(client, claim, NEXT) == {"tls.key": new}
+
+
+async def test_a_job_of_an_older_order_never_parts_a_certificate_from_its_key(
+    client, store, claim, make
+):
+    old = await store.next_key(claim, FIRST, make, holds)
+    new = await store.next_key(claim, SECOND, make, holds)
+    await store.store(claim, TLS, FIRST, old, f"chain of {old}", holds)
+    assert await read(client, claim, TLS) == {"tls.key": old, "tls.crt": f"chain of {old}"}
+    await store.drop_next(claim, TLS)
+    assert await read(client, claim, NEXT) == {"tls.key": new}, "a key that waits is lost"
+    await store.store(claim, TLS, SECOND, new, f"chain of {new}", holds)
+    with pytest.raises(StaleError):
+        await store.store(claim, TLS, FIRST, old, f"chain of {old}", does_not_hold)
+    assert await read(client, claim, TLS) == {"tls.key": new, "tls.crt": f"chain of {new}"}
+
+
+async def test_two_that_ask_for_a_key_at_once_get_the_same(store, claim, make):
+    keys = await asyncio.gather(
+        *(store.next_key(claim, FIRST, make, does_not_hold) for _ in range(8))
+    )
+    assert len(set(keys)) == 1
+
+
+async def test_a_renewal_keeps_what_others_have_set(client, store, claim):
+    namespace = claim.holder.key.namespace
+    await store.store(claim, TLS, FIRST, "key 1", "chain 1", holds)
+    [owned] = [each for each in await store.owned() if each.namespace == namespace]
+    await store.mark_orphaned(owned, build.NOW)
+    theirs = {"metadata": {"labels": {"team": "a"}, "annotations": {"mirror": "yes"}}}
+    await client.patch(SECRETS, TLS, theirs, namespace)
+    await store.store(claim, TLS, SECOND, "key 2", "chain 2", holds)
+    meta = (await client.get(SECRETS, TLS, namespace))["metadata"]
+    assert (meta["labels"]["team"], meta["annotations"]["mirror"]) == ("a", "yes")
+    [owned] = [each for each in await store.owned() if each.namespace == namespace]
+    assert owned.orphaned_at is None
+
+
+# --- what is not ours ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [TLS, NEXT])
+async def test_a_secret_that_is_not_ours_is_never_touched(client, store, claim, make, name):
+    await put(client, claim, name, stringData={"mine": "precious"})
+    for call in (
+        store.refuse_foreign(claim, TLS),
+        store.next_key(claim, FIRST, make, holds)
+        if name == NEXT
+        else store.store(claim, TLS, FIRST, "key", "chain", holds),
+    ):
+        with pytest.raises(ForeignSecretError, match="not made by this operator"):
+            await call
+    await store.drop_next(claim, TLS)
+    assert await read(client, claim, name) == {"mine": "precious"}
+
+
+async def test_nor_one_of_another_domain(client, store, claim, make):
+    other = replace(claim, id="f" * 32, domain="other.example.com")
+    await store.store(other, TLS, FIRST, "key", "chain", holds)
+    await store.next_key(other, FIRST, make, holds)
+    with pytest.raises(ForeignSecretError, match="belongs to another domain"):
+        await store.refuse_foreign(claim, TLS)
+    with pytest.raises(ForeignSecretError):
+        await store.next_key(claim, FIRST, make, holds)
+    with pytest.raises(ForeignSecretError):
+        await store.store(claim, TLS, SECOND, "key 2", "chain 2", holds)
+    await store.drop_next(claim, TLS)
+    assert await read(client, claim, NEXT)
+
+
+async def test_nor_is_our_own_certificate_taken_for_a_place_to_wait(client, store, claim, make):
+    await store.store(claim, NEXT, FIRST, "key", "chain", holds)
+    with pytest.raises(ForeignSecretError, match="another type"):
+        await store.next_key(claim, SECOND, make, holds)
+    with pytest.raises(ForeignSecretError, match="another type"):
+        await store.refuse_foreign(claim, TLS)
+    assert await read(client, claim, NEXT) == {"tls.key": "key", "tls.crt": "chain"}
+
+
+# --- the sweep's view ----------------------------------------------------------------------------
+
+
+async def test_owned_marked_and_removed(client, store, claim, make):
+    namespace = claim.holder.key.namespace
+    await put(client, claim, "theirs")
+    await store.next_key(claim, FIRST, make, holds)
+    await store.store(claim, TLS, FIRST, "key", "chain", holds)
+    found = {each.name: each for each in await store.owned() if each.namespace == namespace}
+    assert {name: each.role for name, each in found.items()} == {
+        TLS: ROLE_CERTIFICATE,
+        NEXT: ROLE_NEXT_KEY,
+    }
+    secret = found[TLS]
+    assert (secret.id, secret.domain, secret.orphaned_at) == (claim.id, claim.domain, None)
+    await store.mark_orphaned(secret, build.NOW)
+    with pytest.raises(Conflict):
+        await store.mark_orphaned(secret, build.NOW + timedelta(days=1))
+    with pytest.raises(Conflict):
+        await store.remove(secret)
+    [marked] = [each for each in await store.owned() if each.uid == secret.uid]
+    assert marked.orphaned_at == build.NOW
+    await store.remove(marked)
+    await store.remove(marked)
+    assert await read(client, claim, TLS) is None
+
+
+# --- account keys --------------------------------------------------------------------------------
+
+
+async def test_an_account_key_is_made_once(client, namespace, make):
+    stores = [AccountKeys(client, namespace, "main") for _ in range(8)]
+    keys = await asyncio.gather(*(store.load_or_create(make) for store in stores))
+    assert len(set(keys)) == 1
+    assert await stores[0].load_or_create(make) == keys[0]
+    assert await AccountKeys(client, namespace, "other").load_or_create(make) != keys[0]
+
+
+async def test_an_account_s_secret_that_is_not_ours_is_not_used(client, namespace, make):
+    meta = {"namespace": namespace, "name": "acme-account-main"}
+    await client.create(SECRETS, {"metadata": meta, "stringData": {"account.key": "theirs"}})
+    with pytest.raises(ForeignSecretError, match="not made by this operator"):
+        await AccountKeys(client, namespace, "main").load_or_create(make)

@@ -1,0 +1,94 @@
+"""The self-check: every replica has to answer with everything, else it is not served."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import build
+import dns.rcode
+import pytest
+from liar import closed_port, lying, reply
+
+from customdomains.dns.selfcheck import ResponderSelfCheck
+from customdomains.dns.source import ClaimTexts
+
+NAME = "0123456789abcdef0123456789abcdef.delegated.example.net"
+WANTED = ("digest-one", "digest-two")
+
+
+def answering(*texts: str):
+    records = [f'{NAME}. 5 TXT "{text}"' for text in texts]
+    return lambda query, _: [reply(query, *records)]
+
+
+@pytest.fixture
+async def replicas():
+    """Starts responders that answer as told; gives their addresses."""
+    async with AsyncExitStack() as stack:
+
+        async def start(*answers):
+            return [(await stack.enter_async_context(lying(each))).address for each in answers]
+
+        yield start
+
+
+async def test_served_where_every_replica_has_all_and_more(replicas):
+    addresses = await replicas(answering(*WANTED), answering("token", *WANTED))
+    assert await ResponderSelfCheck(addresses).serves(NAME, WANTED)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        answering("digest-one"),
+        answering(),
+        lambda query, _: [reply(query, rcode=dns.rcode.SERVFAIL)],
+        lambda *_: [],
+    ],
+)
+async def test_not_served_where_one_replica_lacks_something(replicas, other):
+    addresses = await replicas(answering(*WANTED), other)
+    assert not await ResponderSelfCheck(addresses, deadline=0.3).serves(NAME, WANTED)
+
+
+async def test_a_replica_that_is_down_is_not_served():
+    assert not await ResponderSelfCheck([closed_port()], deadline=0.1).serves(NAME, WANTED)
+
+
+@pytest.mark.parametrize("responders", [[], ["no-such-host.invalid:53"]])
+async def test_no_replica_at_all_is_not_every_replica(responders):
+    assert not await ResponderSelfCheck(responders, deadline=0.1).serves(NAME, WANTED)
+
+
+async def test_it_waits_for_what_is_about_to_be_served(replicas):
+    held: list[str] = []
+    asked = asyncio.Event()
+
+    def answer(query, _):
+        asked.set()
+        return answering(*held)(query, _)
+
+    [address] = await replicas(answer)
+    check = asyncio.create_task(ResponderSelfCheck([address]).serves(NAME, WANTED))
+    await asked.wait()
+    held.extend(WANTED)
+    assert await check
+
+
+def test_the_texts_follow_the_claims():
+
+    texts, claim, ordered = (
+        ClaimTexts(lambda: True),
+        build.claim(),
+        build.claim(order=build.order()),
+    )
+    assert texts.synced
+    assert texts.texts(claim.id) is None
+    texts.changed(claim.domain, None, claim)
+    assert texts.texts(claim.id) == (build.TOKEN,)
+    texts.changed(claim.domain, claim, ordered)
+    assert texts.texts(claim.id) == (build.TOKEN, build.DIGEST)
+    another = build.claim(id="f" * 32)
+    texts.changed(claim.domain, ordered, another)
+    assert (texts.texts(claim.id), len(texts)) == (None, 1)
+    texts.changed(claim.domain, another, None)
+    assert len(texts) == 0
