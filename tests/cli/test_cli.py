@@ -10,14 +10,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import DELEGATION_ZONE, REPOSITORY
 
 from customdomains import cli
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.devcluster.operatorprocs import LEASE, Operator, Surroundings
 from customdomains.devcluster.rundir import free_port
 
-EXAMPLE = REPOSITORY / "examples" / "config.yaml"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "config.yaml"
 COMMANDS = ("controller", "api", "dns")
 
 
@@ -82,7 +81,7 @@ def operator(control_plane: ControlPlane, namespace: str, tmp_path: Path):
     """The operator's processes, in a namespace of their own; stopped in the end."""
     around = Surroundings(
         kubeconfig=control_plane.kubeconfig,
-        zone=DELEGATION_ZONE,
+        zone="delegated.example.net",
         responder=f"127.0.0.1:{free_port()}",
         resolver=f"127.0.0.1:{free_port()}",
         directory_url=f"https://127.0.0.1:{free_port()}/dir",
