@@ -137,6 +137,8 @@ def test_a_controller_whose_lease_is_taken_ends_and_says_so(operator, control_pl
 @pytest.mark.cluster
 def test_a_controller_answers_its_probes(operator):
     operator.start("controller")
+    # kopf listens a moment after it watches.
+    operator.process("controller").wait_until(lambda: _answers(operator.liveness_url), 10.0)
     told = json.loads(_get(operator.liveness_url))
     assert told["controller"]["synced"] is True
     assert b"customdomains_queue_depth" in _get(operator.metrics_url("controller"))
@@ -145,6 +147,13 @@ def test_a_controller_answers_its_probes(operator):
 def _get(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - http, as started above
         return answer.read()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return bool(_get(url))
+    except urllib.error.URLError:
+        return False
 
 
 def _holder(control_plane: ControlPlane, lease: str) -> str:
