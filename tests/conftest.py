@@ -17,6 +17,10 @@ from customdomains.devcluster.pebble import Pebble
 from customdomains.devcluster.rundir import free_port, run_directory
 from customdomains.devcluster.tenantdns.handle import TenantDns
 
+# A shell that starts this in the background has it ignore Ctrl-C, and every program that a test
+# starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 REPOSITORY = Path(__file__).parents[1]
 DELEGATION_ZONE = "delegated.example.net"
 
