@@ -5,6 +5,7 @@ These fixtures run processes, not coroutines: every async test has an event loop
 
 import contextlib
 import secrets
+import signal
 import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
