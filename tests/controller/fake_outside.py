@@ -142,7 +142,8 @@ class FakeCa:
         if claim is not None and claim.order is not None and claim.order.url == url:
             assert claim.verification is not None, "finalized without proof"
             assert claim.verification.gone_since is None, "finalized without current proof"
-            assert key in _stored_keys(self._api, claim), "finalized with a key that is not stored"
+            stored = _stored_keys(self._api, claim)
+            assert key in stored or url in self.excused, "finalized with a key that is not stored"
         order.key = key
         self.finalized[order.names[0]] += 1
 
