@@ -40,6 +40,7 @@ async def issue(stage: Stage, report: Report, count: int) -> None:
     add("kubectl apply alone", applied, "s")
     add("API writes, the user's own included", used.writes.total() / count, "a domain", 10)
     add("put into etcd, all revisions, no Events", used.put / count / 1000, "kB a domain", 15)
+    add("kept of that once compacted", used.kept / count / 1000, "kB a domain")
     add("Events put into etcd", used.events / count / 1000, "kB a domain")
     add("etcd's database, Events and pages too", used.database / count / 1000, "kB a domain")
     for name, seconds in used.cpu.items():

@@ -19,6 +19,7 @@ from customdomains.devcluster.usage import (
 from tests.bench.stage import Stage
 
 _EVENTS = "/registry/events/"
+_KEPT = ("/registry/customdomains.dev/", "/registry/secrets/")
 _APART = {"events", "leases"}
 
 
@@ -26,13 +27,15 @@ _APART = {"events", "leases"}
 class Reading:
     """What was counted up to a moment; the difference of two is what happened between them.
 
-    `put` are the bytes of keys and values put into etcd, Events apart; `database` is its size in
-    use, with everything; `cpu` is in seconds by what a process does; `at` is monotonic.
+    `put` are the bytes of keys and values put into etcd, Events apart; `kept` those of them that
+    compaction leaves, of domains, claims and Secrets; `database` is its size in use, with
+    everything; `cpu` is in seconds by what a process does; `at` is monotonic.
     """
 
     at: float
     writes: Counter[WriteKind]
     put: int
+    kept: int
     events: int
     database: int
     cpu: Counter[str]
@@ -42,6 +45,7 @@ class Reading:
             self.at - before.at,
             self.writes - before.writes,
             self.put - before.put,
+            self.kept - before.kept,
             self.events - before.events,
             self.database - before.database,
             self.cpu - before.cpu,
@@ -57,6 +61,7 @@ def read(stage: Stage) -> Reading:
         at=time.monotonic(),
         writes=api_writes(plane),
         put=etcd_bytes_put(plane) - events,
+        kept=sum(stored_bytes(plane, prefix) for prefix in _KEPT),
         events=events,
         database=etcd_bytes(plane),
         cpu=Counter({name: sum(map(cpu_seconds, pids)) for name, pids in stage.pids.items()}),
