@@ -8,7 +8,7 @@ callers ask at once the later mark replaces the earlier one, so both wait for wh
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -31,7 +31,6 @@ from customdomains.model.domain import CHECK_REQUESTED, ISSUE_REQUESTED, Issuanc
 from customdomains.model.reasons import Reason
 from customdomains.model.status import RecordState
 from customdomains.policy.ownership import proof_current
-from customdomains.policy.schedule import failure_delay
 
 _TENANTS_OWN = frozenset({Reason.SECRET_CONFLICT, Reason.UNKNOWN_ISSUER})
 """Failures that the domain's own spec or namespace causes."""
@@ -81,7 +80,7 @@ class Requests:
         if found.claim.order is not None:
             return found
         _refuse_suspended(found.domain)
-        _refuse_unwanted(found)
+        _refuse_unwanted(found, timedelta(seconds=self._timeout))
         asked = await self._ask(found, ISSUE_REQUESTED)
 
         def answered(claim: Claim | None) -> bool:
@@ -207,8 +206,8 @@ def _refuse_unproved(found: Registration) -> None:
         )
 
 
-def _refuse_unwanted(found: Registration) -> None:
-    """Where the controller would let the request lie: say so at once."""
+def _refuse_unwanted(found: Registration, patience: timedelta) -> None:
+    """Where the controller would let the request lie, at least for `patience`: say so at once."""
     if found.domain.issuance == Issuance.NEVER:
         raise Refused(
             "certificate_not_wanted",
@@ -218,13 +217,8 @@ def _refuse_unwanted(found: Registration) -> None:
     if issued.get("reason") == Reason.UNKNOWN_ISSUER:
         raise Refused("unknown_issuer", issued["message"])
     failure = found.claim.failure
-    if failure is not None and _ca_forbids(failure, datetime.now(UTC)):
+    if failure is not None and datetime.now(UTC) + patience < failure.heard_from:
         raise _not_issued(failure)
-
-
-def _ca_forbids(failure: Failure, now: datetime) -> bool:
-    """Whether the CA itself has named a moment, and that is still to come."""
-    return now < failure.retry_at and failure.retry_at > failure.at + failure_delay(failure.count)
 
 
 def _not_issued(failure: Failure) -> CallError:

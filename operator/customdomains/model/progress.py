@@ -89,6 +89,11 @@ class Failure:
     heard: str = ""
     unplaced: bool = False
 
+    @property
+    def heard_from(self) -> datetime:
+        """The first moment at which it is tried again for somebody who asks."""
+        return self.retry_at if self.earliest is None else min(self.earliest, self.retry_at)
+
 
 def render_verification(value: Verification) -> dict[str, Any]:
     """The JSON form."""

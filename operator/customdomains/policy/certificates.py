@@ -58,9 +58,7 @@ def retry_at(domain: CustomDomain, claim: Claim) -> datetime | None:
     failure = claim.failure
     if failure is None:
         return None
-    if failure.earliest is None or failure.heard == heard(domain):
-        return failure.retry_at
-    return min(failure.earliest, failure.retry_at)
+    return failure.retry_at if failure.heard == heard(domain) else failure.heard_from
 
 
 def waits(domain: CustomDomain, claim: Claim, now: datetime) -> bool:
