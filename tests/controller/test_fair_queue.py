@@ -83,3 +83,22 @@ def test_every_added_key_is_worked_on_after_it_was_added(numbers: list[int], wor
         await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(scenario())
+
+
+async def test_a_namespace_has_its_share_and_no_more():
+    queue = FairQueue(share=2)
+    for number in range(4):
+        queue.add(Key("greedy", str(number)))
+    first, second = await queue.get(), await queue.get()
+    third = asyncio.ensure_future(queue.get())
+    await asyncio.sleep(0)
+    assert not third.done()
+    queue.add(Key("modest", "one"))
+    assert await third == Key("modest", "one")
+    fourth = asyncio.ensure_future(queue.get())
+    await asyncio.sleep(0)
+    assert not fourth.done()
+    queue.done(first)
+    assert (await fourth).namespace == "greedy"
+    queue.done(second)
+    assert (await queue.get()).namespace == "greedy"

@@ -70,7 +70,7 @@ def order(found: Registration) -> bytes:
     return _encode(
         {
             "order_id": _order_id(claim),
-            "status": found.domain.phase if under_way is None else Phase.CERTIFICATE_PENDING,
+            "status": Phase.CERTIFICATE_PENDING,
             "challenge_domain": name,
             "expected_txt_value": under_way.digests[0] if under_way and under_way.digests else "",
             "expected_txt_values": under_way.digests if under_way else (),

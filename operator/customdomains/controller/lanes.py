@@ -16,7 +16,8 @@ J = TypeVar("J")
 
 
 class Lane(Generic[J]):
-    """Runs at most `width` jobs at once, taking namespaces in turns; one job a key.
+    """Runs at most `width` jobs at once, three quarters of them of one namespace, taking
+    namespaces in turns; one job a key.
 
     `run` has to bring its own deadline and is not expected to raise; if it does, that is logged
     and the lane goes on.
@@ -26,7 +27,7 @@ class Lane(Generic[J]):
         self._name = name
         self._width = width
         self._run = run
-        self._queue = FairQueue()
+        self._queue = FairQueue(share=width - width // 4)
         self._jobs: dict[Key, J] = {}
 
     def __len__(self) -> int:

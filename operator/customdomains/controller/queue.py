@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 
 from customdomains.model.domain import Key
 
@@ -13,10 +13,14 @@ class FairQueue:
 
     A key added while it waits is there once; one added while it is worked on comes back when that
     is done. So two workers never have the same key, and a namespace with 10,000 keys waiting delays
-    another's one by as many keys as there are namespaces. Not thread-safe: for one event loop.
+    another's one by as many keys as there are namespaces. Where work takes long, that is not
+    enough: at most `share` keys of one namespace are worked on at a time, so that others find a
+    free worker. Not thread-safe: for one event loop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, share: int | None = None) -> None:
+        self._share = share
+        self._busy: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[Key]] = OrderedDict()
         self._queued: set[Key] = set()
         self._working: set[Key] = set()
@@ -44,7 +48,7 @@ class FairQueue:
 
     async def get(self) -> Key:
         """The next key; `done` has to be called for it."""
-        while not self._queued:
+        while (namespace := self._next_namespace()) is None:
             getter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._getters.append(getter)
             try:
@@ -53,20 +57,32 @@ class FairQueue:
                 if getter.done() and not getter.cancelled():
                     self._wake()
                 raise
-        namespace, keys = self._waiting.popitem(last=False)
+        keys = self._waiting.pop(namespace)
         key = keys.popleft()
         if keys:
             self._waiting[namespace] = keys
         self._queued.discard(key)
         self._working.add(key)
+        self._busy[namespace] += 1
         return key
 
     def done(self, key: Key) -> None:
         """The work on `key` has ended."""
         self._working.discard(key)
+        self._busy[key.namespace] -= 1
+        if not self._busy[key.namespace]:
+            del self._busy[key.namespace]
         if key in self._again:
             self._again.discard(key)
             self.add(key)
+        if self._next_namespace() is not None:
+            self._wake()
+
+    def _next_namespace(self) -> str | None:
+        """Whose turn it is: the first of those that wait and don't have their share already."""
+        if self._share is None:
+            return next(iter(self._waiting), None)
+        return next((name for name in self._waiting if self._busy[name] < self._share), None)
 
     def _wake(self) -> None:
         while self._getters:

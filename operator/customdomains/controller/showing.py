@@ -12,6 +12,7 @@ from customdomains.controller.ports import Announcer, Domains
 from customdomains.controller.store import Store
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.status import Status
+from customdomains.policy.announcements import failed
 
 TIMES_SHOWN = timedelta(hours=1)
 """How often the times of checks are written that nothing else is written with."""
@@ -93,6 +94,8 @@ class StatusWriter:
         self._written[domain.key] = written
         if domain.status.phase != status.phase:
             self._announcer.moved(domain, status.phase, status.reason)
+            if (announcement := failed(status)) is not None:
+                self._announcer.announce(domain, announcement)
         self._store.put_domain(stored, own=True)
 
 

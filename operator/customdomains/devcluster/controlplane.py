@@ -89,11 +89,6 @@ class ControlPlane:
             self._apiserver.kill()
             self._apiserver = None
 
-    def restart_apiserver(self) -> None:
-        """Stop and start the API server; returns when it is ready again."""
-        self.stop_apiserver()
-        self.start_apiserver()
-
     def ready(self) -> bool:
         """What /readyz says."""
         try:

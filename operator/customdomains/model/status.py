@@ -113,6 +113,12 @@ class Status:
         return rendered
 
     @property
+    def message(self) -> str:
+        """What Ready says."""
+        conditions: list[dict[str, Any]] = self.meaning["conditions"]
+        return next(str(c["message"]) for c in conditions if c["type"] == "Ready")
+
+    @property
     def mark(self) -> StatusMark:
         """What `mark_of` gives for an object that carries this status."""
         return StatusMark(_digest(self.meaning), self.phase)

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from customdomains.model.claim import Claim
+from customdomains.model.reasons import Phase, Reason
+from customdomains.model.status import Status
 from customdomains.policy.findings import Finding
 from customdomains.policy.world import Announcement
+
+_UNWRITTEN = frozenset(
+    {
+        Reason.INVALID_NAME,
+        Reason.SPECIAL_USE_NAME,
+        Reason.PUBLIC_SUFFIX,
+        Reason.HELD_BY_ANOTHER,
+        Reason.PROOF_EXPIRED,
+        Reason.CERTIFICATE_EXPIRED,
+    }
+)
 
 
 def announce(before: Claim, after: Claim, finding: Finding | None) -> tuple[Announcement, ...]:
     """What changed between two versions of a claim, in words."""
     told = (
+        registered(after) if before.holder.uid is None and after.holder.uid else None,
         _proof(before, after, finding),
         _order(before, after),
         _certificate(before, after),
         _failure(before, after),
     )
     return tuple(item for item in told if item is not None)
+
+
+def failed(status: Status) -> Announcement | None:
+    """The failures that come without a change of the claim, which would be announced by that."""
+    if status.phase is not Phase.FAILED or status.reason not in _UNWRITTEN:
+        return None
+    return Announcement(status.reason, status.message, warning=True)
 
 
 def registered(claim: Claim) -> Announcement:

@@ -73,8 +73,8 @@ ObjectName = Annotated[
 Url = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^https?://[^\s/]+\S*$",
-        description="a URL, such as https://acme-v02.api.letsencrypt.org/directory",
+        pattern=rf"^https?://(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+)(:{_PORT})?(/\S*)?$",
+        description="a URL with a port up to 65535, such as https://acme-v02.api.letsencrypt.org/directory",
     ),
 ]
 Contact = Annotated[

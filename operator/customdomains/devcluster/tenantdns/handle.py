@@ -56,10 +56,6 @@ class TenantDns:
         """Make `values` the TXT records of `name`, in place of any others."""
         self.put([{"name": name, "type": "TXT", "values": values}])
 
-    def add_txt(self, name: str, value: str) -> None:
-        """Add one value to the TXT records of `name`."""
-        self._send("POST", "/set-txt", {"host": name, "value": value})
-
     def set_cname(self, name: str, target: str) -> None:
         """Make `name` an alias of `target`."""
         self.put([{"name": name, "type": "CNAME", "values": [target]}])

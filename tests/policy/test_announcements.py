@@ -1,0 +1,32 @@
+"""Which transitions are told as Events beside those that the tables of decide show."""
+
+from dataclasses import replace
+
+import build
+import pytest
+
+from customdomains.model.names import NameRefusedError
+from customdomains.model.reasons import Reason
+from customdomains.policy.announcements import announce, failed
+from customdomains.policy.projection import project_refused, project_taken
+
+
+def test_a_registration_over_http_is_told_once_its_resource_is_there():
+    claim = build.claim()
+    minted = replace(claim, holder=replace(claim.holder, uid=None))
+    assert [told.reason for told in announce(minted, claim, None)] == ["Registered"]
+    assert announce(claim, claim, None) == ()
+
+
+@pytest.mark.parametrize("reason", [Reason.INVALID_NAME, Reason.PUBLIC_SUFFIX])
+def test_a_refused_name_is_told(reason):
+    status = project_refused(build.domain(), NameRefusedError(reason, "no such name"))
+    told = failed(status)
+    assert told is not None
+    assert (told.reason, told.note, told.warning) == (reason, "no such name", True)
+
+
+def test_a_name_that_another_holds_is_told():
+    told = failed(project_taken(build.domain()))
+    assert told is not None
+    assert told.reason == Reason.HELD_BY_ANOTHER
