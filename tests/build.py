@@ -1,5 +1,6 @@
 """Builders for tests: one object each, complete by itself; a case spells out what it is about."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -76,6 +77,13 @@ def claim(**changed: Any) -> Claim:
         "created": NOW - HOUR,
     }
     return Claim(**(values | changed))
+
+
+def without_progress(of: Claim) -> Claim:
+    """The bare identity of a claim, as it was minted."""
+    return replace(
+        of, verification=None, order=None, certificate=None, failure=None, issue_handled=None
+    )
 
 
 def proof(method: Method = Method.DELEGATED, **changed: Any) -> Verification:

@@ -50,7 +50,7 @@ def test_a_claim_is_read_back_as_it_was_written(
         resource_version="",
         holder=replace(KEPT[name].holder, key=Key(namespace, "shop")),
     )
-    created = send(control_plane, "POST", wanted.without_progress())
+    created = send(control_plane, "POST", build.without_progress(wanted))
     path = f"{CLAIMS}/{wanted.domain}"
     mine = replace(
         wanted,

@@ -89,7 +89,6 @@ class Controller:
         registry: CollectorRegistry,
     ) -> None:
         now = _utc_now
-        self._client = client
         self._connection = connection
         self._queue = FairQueue()
         self._store = Store(self._enqueue)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -75,12 +75,6 @@ class Claim:
     def texts(self) -> tuple[str, ...]:
         """What our responder answers for this claim: the token, then the challenge digests."""
         return (self.token, *self.order.digests) if self.order else (self.token,)
-
-    def without_progress(self) -> Claim:
-        """The bare identity, as it was minted."""
-        return replace(
-            self, verification=None, order=None, certificate=None, failure=None, issue_handled=None
-        )
 
 
 def render_claim(claim: Claim) -> dict[str, Any]:
