@@ -14,7 +14,7 @@ from customdomains.model.claim import (
     Verification,
 )
 from customdomains.model.domain import CustomDomain, Issuance, Key
-from customdomains.model.evidence import Evidence, Outcome, ServerAnswer
+from customdomains.model.evidence import Evidence, Outcome, Seen, ServerAnswer
 from customdomains.model.names import challenge_name
 from customdomains.model.reasons import Reason
 from customdomains.model.status import mark_of
@@ -34,6 +34,7 @@ DIGEST = "LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ"
 OTHER_DIGEST = "9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI"
 ZONE = "delegated.example.net"
 TARGET = f"{ID}.{ZONE}"
+SEEN = Seen("192.0.2.53:53", Outcome.ANSWERED, ("it",))
 RULES = Rules(zone=ZONE, issuers=("pebble", "other"))
 
 
@@ -88,7 +89,7 @@ def without_progress(of: Claim) -> Claim:
 
 def proof(method: Method = Method.DELEGATED, **changed: Any) -> Verification:
     """A proof that is half an hour old."""
-    values: dict[str, Any] = {"verified_at": NOW - 30 * MINUTE, "seen": ("192.0.2.53:53: it",)}
+    values: dict[str, Any] = {"verified_at": NOW - 30 * MINUTE, "seen": (SEEN,)}
     return Verification(method=method, **(values | changed))
 
 

@@ -33,7 +33,7 @@ from customdomains.dns.server import DnsServer
 from customdomains.dns.source import ClaimTexts
 from customdomains.dns.zone import DelegationZone
 from customdomains.model.claim import parse_claim
-from customdomains.policy.world import Rules
+from customdomains.policy.world import ClaimRules, NameRules, Rules
 from customdomains.settings import Issuer, Settings, SettingsError, load_settings
 from customdomains.telemetry.logs import configure_logging
 from customdomains.telemetry.metrics import api_request_counter, dns_query_counter
@@ -265,6 +265,18 @@ def _rules(settings: Settings) -> Rules:
         issuers=tuple(issuer.name for issuer in settings.issuers),
         recheck_interval=settings.verification.recheck_interval.delta,
         grace_period=settings.verification.grace_period.delta,
+        claims=ClaimRules(
+            pending_expiry=settings.claims.pending_expiry.delta,
+            retention=settings.claims.retention.delta,
+            contests=settings.claims.contests,
+            contenders=settings.claims.contenders,
+            per_namespace=settings.claims.per_namespace,
+        ),
+        names=NameRules(
+            denied=(settings.delegation.zone, *settings.names.denied_suffixes),
+            allowed=settings.names.allowed_suffixes,
+            private_suffixes=settings.names.private_suffixes == "Allow",
+        ),
     )
 
 

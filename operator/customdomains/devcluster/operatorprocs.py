@@ -140,7 +140,7 @@ class Operator:
             "apiVersion": API_VERSION,
             "kind": KIND,
             "delegation": {"zone": around.zone, "responders": [around.responder]},
-            "lookups": {"resolvers": [around.resolver]},
+            "lookups": {"mode": "Recursive", "resolvers": [around.resolver]},
             "issuers": [
                 {
                     "name": ISSUER,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dns.asyncbackend
@@ -44,6 +45,51 @@ _OUTCOMES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How one question ended: `response` where the outcome is what its rcode says, else None."""
+
+    outcome: Outcome
+    response: dns.message.Message | None
+    milliseconds: int
+
+
+async def transact(server: str, query: dns.message.Message, timeout: float) -> Reply:
+    """Send `query` to `server`, in at most `timeout` seconds with TCP and retries.
+
+    Raises ValueError where `server` is not `address:port`; trouble on the way is an outcome.
+    """
+    clock = asyncio.get_running_loop().time
+    started = clock()
+
+    def ended(outcome: Outcome, response: dns.message.Message | None = None) -> Reply:
+        return Reply(outcome, response, round((clock() - started) * 1000))
+
+    host, port = split_server(server)
+    connected = None
+    try:
+        async with asyncio.timeout(timeout):
+            # A socket, and so a source port, of its own for each question (RFC 5452).
+            connected = await _connect(host, port)
+            response = await _exchange(query, host, port, timeout, connected)
+            if response.rcode() == dns.rcode.FORMERR and not response.answer:
+                # Servers from before EDNS answer so (RFC 6891 section 7).
+                query.use_edns(False)
+                response = await _exchange(query, host, port, timeout, connected)
+    except (TimeoutError, dns.exception.Timeout):
+        # A server that sent only what is no answer is not silent, it is broken.
+        heard = connected is not None and connected.received > 0
+        return ended(Outcome.MALFORMED if heard else Outcome.TIMED_OUT)
+    except (OSError, EOFError):
+        return ended(Outcome.UNREACHABLE)
+    except (dns.exception.DNSException, ValueError):
+        return ended(Outcome.MALFORMED)
+    finally:
+        if connected is not None:
+            await connected.close()
+    return ended(_OUTCOMES.get(response.rcode(), Outcome.SERVER_FAILURE), response)
+
+
 async def ask(
     server: str,
     name: dns.name.Name,
@@ -63,29 +109,11 @@ async def ask(
         payload=EDNS_PAYLOAD,
         flags=dns.flags.RD if recursion else dns.flags.Flag(0),
     )
-    host, port = split_server(server)
-    connected = None
-    try:
-        async with asyncio.timeout(timeout):
-            # A socket, and so a source port, of its own for each question (RFC 5452).
-            connected = await _connect(host, port)
-            response = await _exchange(query, host, port, timeout, connected)
-            if response.rcode() == dns.rcode.FORMERR and not response.answer:
-                # Servers from before EDNS answer so (RFC 6891 section 7).
-                query.use_edns(False)
-                response = await _exchange(query, host, port, timeout, connected)
-    except (TimeoutError, dns.exception.Timeout):
-        # A server that sent only what is no answer is not silent, it is broken.
-        heard = connected is not None and connected.received > 0
-        return ServerAnswer(server, Outcome.MALFORMED if heard else Outcome.TIMED_OUT)
-    except (OSError, EOFError):
-        return ServerAnswer(server, Outcome.UNREACHABLE)
-    except (dns.exception.DNSException, ValueError):
-        return ServerAnswer(server, Outcome.MALFORMED)
-    finally:
-        if connected is not None:
-            await connected.close()
-    return read_answer(server, name, response)
+    reply = await transact(server, query, timeout)
+    if reply.response is None:
+        return ServerAnswer(server, reply.outcome, milliseconds=reply.milliseconds)
+    answer = read_answer(server, name, reply.response)
+    return replace(answer, milliseconds=reply.milliseconds)
 
 
 def read_answer(server: str, name: dns.name.Name, response: dns.message.Message) -> ServerAnswer:

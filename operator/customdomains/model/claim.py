@@ -1,9 +1,9 @@
-"""DomainClaim: who holds a domain, and the operator's own record of the work on it."""
+"""DomainClaim: who holds a domain, who else wants it, and the operator's own record of the work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -23,15 +23,30 @@ from customdomains.model.progress import (
     render_order,
     render_verification,
 )
+from customdomains.model.seat import (
+    NOBODY,
+    Contender,
+    Holder,
+    Standing,
+    parse_contender,
+    parse_holder,
+    parse_standing,
+    render_contender,
+    render_holder,
+    render_standing,
+)
 from customdomains.model.times import parse_time
 
 __all__ = [
     "ID_LABEL",
+    "NOBODY",
     "CertificateRecord",
     "Claim",
+    "Contender",
     "Failure",
     "Holder",
     "Order",
+    "Standing",
     "Verification",
     "parse_claim",
     "render_claim",
@@ -39,24 +54,24 @@ __all__ = [
 
 ID_LABEL = f"{GROUP}/id"
 
+TRANSFER_TO = f"{GROUP}/transfer-to"
+"""An administrator's word that a namespace may take up a seat whose namespace is gone."""
+
 A = TypeVar("A")
 B = TypeVar("B")
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds a claim. `uid` is None between the two writes of a registration by HTTP."""
-
-    key: Key
-    namespace_uid: str
-    uid: str | None
+_KEPT_METADATA = ("labels", "annotations")
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A domain's claim; `domain` is its canonical name and the object's own name."""
+    """A domain's claim; `domain` is its canonical name and the object's own name.
+
+    `reserved_for` is the only namespace that may register the name; a claim that nobody holds
+    yet has the holder `NOBODY` and neither id nor token. `metadata` is what others keep in the
+    object's labels and annotations.
+    """
 
     domain: str
     id: str
@@ -70,30 +85,62 @@ class Claim:
     certificate: CertificateRecord | None = None
     failure: Failure | None = None
     issue_handled: str | None = None
+    standing: Standing = Standing()
+    contenders: tuple[Contender, ...] = ()
+    reserved_for: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+    @property
+    def since(self) -> datetime:
+        """Since when the holder has its seat."""
+        return self.standing.since or self.created
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """What our responder answers for this claim: the token, then the challenge digests."""
+        """What our responder answers for the holder: the token, then the challenge digests."""
         return (self.token, *self.order.digests) if self.order else (self.token,)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Where the CustomDomains of all seats are, the holder's first."""
+        seats = (self.holder, *(contender.holder for contender in self.contenders))
+        return tuple(dict.fromkeys(seat.key for seat in seats if seat != NOBODY))
+
+    def seen_by(self, contender: Contender) -> Claim:
+        """The claim as it would be with `contender` as a holder who has proved nothing.
+
+        For everything that looks at one seat alone: what it has to set, and what was found.
+        """
+        return replace(
+            self,
+            id=contender.id,
+            token=contender.token,
+            holder=contender.holder,
+            standing=contender.standing,
+            certificate=contender.certificate,
+            verification=None,
+            order=None,
+            failure=None,
+            issue_handled=None,
+            contenders=(),
+        )
 
 
 def render_claim(claim: Claim) -> dict[str, Any]:
     """The object to create, or to replace the stored one with (then it carries uid and version)."""
-    metadata: dict[str, Any] = {"name": claim.domain}
+    metadata: dict[str, Any] = {"name": claim.domain, **(claim.metadata or {})}
     if claim.uid:
         metadata |= {"uid": claim.uid, "resourceVersion": claim.resource_version}
-    holder: dict[str, Any] = {
-        "namespace": claim.holder.key.namespace,
-        "namespaceUID": claim.holder.namespace_uid,
-        "name": claim.holder.key.name,
-    }
-    if claim.holder.uid:
-        holder["uid"] = claim.holder.uid
+    spec: dict[str, Any] = {}
+    if claim.holder != NOBODY:
+        spec = {"id": claim.id, "token": claim.token, "holderRef": render_holder(claim.holder)}
+    if claim.reserved_for is not None:
+        spec["reservedFor"] = claim.reserved_for
     body: dict[str, Any] = {
         "apiVersion": API_VERSION,
         "kind": "DomainClaim",
         "metadata": metadata,
-        "spec": {"id": claim.id, "token": claim.token, "holderRef": holder},
+        "spec": spec,
     }
     status = drop_empty(
         {
@@ -102,6 +149,8 @@ def render_claim(claim: Claim) -> dict[str, Any]:
             "certificate": _optional(render_certificate, claim.certificate),
             "failure": _optional(render_failure, claim.failure),
             "issueRequestHandled": claim.issue_handled,
+            "standing": render_standing(claim.standing) or None,
+            "contenders": [render_contender(contender) for contender in claim.contenders],
         }
     )
     if status:
@@ -114,17 +163,14 @@ def parse_claim(body: Mapping[str, Any]) -> Claim:
     meta = body["metadata"]
     try:
         spec = body["spec"]
-        holder = spec["holderRef"]
         status = body.get("status") or {}
+        reserved = spec.get("reservedFor")
+        vacant = reserved is not None and "holderRef" not in spec
         return Claim(
             domain=meta["name"],
-            id=spec["id"],
-            token=spec["token"],
-            holder=Holder(
-                key=Key(holder["namespace"], holder["name"]),
-                namespace_uid=holder["namespaceUID"],
-                uid=holder.get("uid"),
-            ),
+            id="" if vacant else spec["id"],
+            token="" if vacant else spec["token"],
+            holder=NOBODY if vacant else parse_holder(spec["holderRef"]),
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
             created=parse_time(meta.get("creationTimestamp")) or _EPOCH,
@@ -133,6 +179,10 @@ def parse_claim(body: Mapping[str, Any]) -> Claim:
             certificate=_optional(parse_certificate, status.get("certificate")),
             failure=_optional(parse_failure, status.get("failure")),
             issue_handled=status.get("issueRequestHandled"),
+            standing=parse_standing(status.get("standing") or {}),
+            contenders=tuple(parse_contender(each) for each in status.get("contenders") or ()),
+            reserved_for=reserved,
+            metadata={k: meta[k] for k in _KEPT_METADATA if meta.get(k)} or None,
         )
     except KeyError as missing:
         raise ValueError(f"DomainClaim {meta.get('name')} lacks {missing}") from missing

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from customdomains.model.certificate import CertificateFacts, Method
+from customdomains.model.evidence import Outcome, Seen
 from customdomains.model.reasons import Reason
 from customdomains.model.times import format_optional, format_time, parse_time
 
@@ -24,7 +25,7 @@ class Verification:
 
     method: Method
     verified_at: datetime
-    seen: tuple[str, ...] = ()
+    seen: tuple[Seen, ...] = ()
     gone_since: datetime | None = None
     digest: str | None = None
 
@@ -101,7 +102,7 @@ def render_verification(value: Verification) -> dict[str, Any]:
         {
             "method": value.method,
             "verifiedAt": format_time(value.verified_at),
-            "seen": list(value.seen),
+            "seen": [render_seen(each) for each in value.seen],
             "goneSince": format_optional(value.gone_since),
             "digest": value.digest,
         }
@@ -113,9 +114,34 @@ def parse_verification(body: Mapping[str, Any]) -> Verification:
     return Verification(
         method=Method(body["method"]),
         verified_at=_time(body["verifiedAt"]),
-        seen=tuple(body.get("seen", ())),
+        seen=tuple(_parse_seen(each) for each in body.get("seen", ())),
         gone_since=parse_time(body.get("goneSince")),
         digest=body.get("digest"),
+    )
+
+
+def render_seen(value: Seen) -> dict[str, Any]:
+    """The JSON form."""
+    return drop_empty(
+        {
+            "server": value.server,
+            "outcome": value.outcome,
+            "values": list(value.values),
+            "authentic": value.authentic or None,
+            "ttl": value.ttl,
+            "milliseconds": value.milliseconds,
+        }
+    )
+
+
+def _parse_seen(body: Mapping[str, Any]) -> Seen:
+    return Seen(
+        server=body["server"],
+        outcome=Outcome(body["outcome"]),
+        values=tuple(body.get("values", ())),
+        authentic=body.get("authentic", False),
+        ttl=body.get("ttl"),
+        milliseconds=body.get("milliseconds", 0),
     )
 
 

@@ -10,6 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from customdomains.model.evidence import Seen
+from customdomains.model.progress import render_seen
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.times import format_time
 
@@ -43,7 +45,7 @@ class Record:
     value: str
     state: RecordState
     message: str
-    seen: tuple[str, ...] = ()
+    seen: tuple[Seen, ...] = ()
 
     def render(self) -> dict[str, Any]:
         """The JSON form."""
@@ -56,7 +58,7 @@ class Record:
             "message": self.message,
         }
         if self.seen:
-            rendered["seen"] = list(self.seen)
+            rendered["seen"] = [render_seen(each) for each in self.seen]
         return rendered
 
 
@@ -121,10 +123,11 @@ class Status:
     @property
     def mark(self) -> StatusMark:
         """What `mark_of` gives for an object that carries this status."""
-        return StatusMark(_digest(self.meaning), self.phase)
+        return mark_of(self.meaning)
 
 
 _VOLATILE = frozenset({"lastCheckedAt", "nextCheckAt", "attempts"})
+_VOLATILE_SEEN = frozenset({"ttl", "milliseconds"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +151,24 @@ def mark_of(status: Mapping[str, Any]) -> StatusMark:
             meaning["verification"] = steady
         else:
             del meaning["verification"]
+    records = meaning.get("records")
+    if isinstance(records, list):
+        meaning["records"] = [_steady(record) for record in records]
     phase = meaning.get("phase")
     return StatusMark(_digest(meaning), phase if isinstance(phase, str) else "")
+
+
+def _steady(record: object) -> object:
+    """A record without what is another with every answer."""
+    if not isinstance(record, Mapping) or not isinstance(record.get("seen"), list):
+        return record
+    seen = [
+        {k: v for k, v in each.items() if k not in _VOLATILE_SEEN}
+        if isinstance(each, Mapping)
+        else each
+        for each in record["seen"]
+    ]
+    return {**record, "seen": seen}
 
 
 def _digest(meaning: Mapping[str, Any]) -> bytes:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim
-from customdomains.model.evidence import Evidence, Outcome, ServerAnswer
+from customdomains.model.evidence import Evidence, Outcome, Seen, ServerAnswer
 from customdomains.model.names import challenge_name
 from customdomains.model.reasons import Reason
 from customdomains.model.status import RecordState
 
 SEEN_LIMIT = 4
 SEEN_LENGTH = 200
+VALUES_LIMIT = 4
 DIGEST_INSTEAD = "a challenge's value is in its place, which proves the ownership as well"
 
 _IN_WORDS = {
@@ -47,7 +48,7 @@ class Finding:
     message: str
     ownership: Verdict
     delegation: Verdict
-    seen: tuple[str, ...]
+    seen: tuple[Seen, ...]
     digest: str | None = None
 
 
@@ -100,16 +101,26 @@ def challenges_present(evidence: Evidence, digests: Iterable[str]) -> bool:
     return all(digest in evidence.texts for digest in digests)
 
 
-def describe(answers: Iterable[ServerAnswer]) -> tuple[str, ...]:
-    """Each answer as one bounded line: who said what.
+def describe(answers: Iterable[ServerAnswer]) -> tuple[Seen, ...]:
+    """Each answer, bounded: who said what.
 
     Where somebody said something, who did not is left out; servers and values are sorted: the
     same fact has the same lines, whichever server answers first and in whatever order.
     """
     told = tuple(answers)
     told = tuple(a for a in told if a.outcome.conclusive) or told
-    lines = sorted(f"{a.server}: {_content(a)}"[:SEEN_LENGTH] for a in told)
-    return tuple(lines)[:SEEN_LIMIT]
+    shortened = [
+        Seen(
+            server=shown(f"{a.host} ({a.server})" if a.host else a.server, SEEN_LENGTH),
+            outcome=a.outcome,
+            values=_values(a),
+            authentic=a.authentic,
+            ttl=a.ttl,
+            milliseconds=a.milliseconds,
+        )
+        for a in told
+    ]
+    return tuple(sorted(shortened, key=lambda s: (s.server, s.values))[:SEEN_LIMIT])
 
 
 def _without_texts(answers: Iterable[ServerAnswer]) -> tuple[ServerAnswer, ...]:
@@ -124,15 +135,12 @@ def shown(text: str, length: int = 120) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def _content(answer: ServerAnswer) -> str:
-    parts = [f"CNAME {shown(answer.cnames[0])}."] if answer.cnames else []
-    parts += [f'TXT "{shown(text)}"' for text in sorted(answer.texts)]
-    if answer.outcome is not Outcome.ANSWERED:
-        parts.append(_IN_WORDS[answer.outcome])
-    return ", ".join(parts) or "no TXT record"
+def _values(answer: ServerAnswer) -> tuple[str, ...]:
+    aliases = [f"CNAME {shown(answer.cnames[0])}."] if answer.cnames else []
+    return tuple([*aliases, *(shown(text) for text in sorted(answer.texts))][:VALUES_LIMIT])
 
 
-def _delegated(name: str, seen: tuple[str, ...]) -> Finding:
+def _delegated(name: str, seen: tuple[Seen, ...]) -> Finding:
     return Finding(
         proof=Method.DELEGATED,
         reason=Reason.PROVED,
@@ -143,7 +151,7 @@ def _delegated(name: str, seen: tuple[str, ...]) -> Finding:
     )
 
 
-def _tokened(name: str, seen: tuple[str, ...], digest: str | None) -> Finding:
+def _tokened(name: str, seen: tuple[Seen, ...], digest: str | None) -> Finding:
     found = "found as wanted" if digest is None else DIGEST_INSTEAD
     return Finding(
         proof=Method.MANUAL,
@@ -157,7 +165,7 @@ def _tokened(name: str, seen: tuple[str, ...], digest: str | None) -> Finding:
 
 
 def _unreachable(
-    name: str, target: str, answers: tuple[ServerAnswer, ...], seen: tuple[str, ...]
+    name: str, target: str, answers: tuple[ServerAnswer, ...], seen: tuple[Seen, ...]
 ) -> Finding:
     aliases = sorted({answer.cnames[0] for answer in answers if answer.cnames})
     if any(target in answer.cnames for answer in answers):
@@ -182,7 +190,7 @@ def _unreachable(
     return Finding(None, Reason.LOOKUP_FAILED, message, verdict, verdict, seen)
 
 
-def _missing(name: str, seen: tuple[str, ...]) -> Finding:
+def _missing(name: str, seen: tuple[Seen, ...]) -> Finding:
     return Finding(
         proof=None,
         reason=Reason.RECORD_MISSING,
@@ -193,7 +201,7 @@ def _missing(name: str, seen: tuple[str, ...]) -> Finding:
     )
 
 
-def _mismatched(name: str, claim: Claim, texts: frozenset[str], seen: tuple[str, ...]) -> Finding:
+def _mismatched(name: str, claim: Claim, texts: frozenset[str], seen: tuple[Seen, ...]) -> Finding:
     values = ", ".join(f'"{shown(text, 80)}"' for text in sorted(texts)[:3])
     if holds_any((_bared(text) for text in texts), (claim.token,)):
         message = (
@@ -223,7 +231,7 @@ def _bared(text: str) -> str:
 
 
 def _misdirected(
-    name: str, target: str, claim: Claim, targets: list[str], seen: tuple[str, ...]
+    name: str, target: str, claim: Claim, targets: list[str], seen: tuple[Seen, ...]
 ) -> Finding:
     found = shown(targets[0], 253)
     if found.startswith(f"{target}."):

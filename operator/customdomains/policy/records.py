@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim
+from customdomains.model.evidence import Seen
 from customdomains.model.names import challenge_name
 from customdomains.model.status import Purpose, Record, RecordState
 from customdomains.policy.findings import (
@@ -57,11 +58,11 @@ def _either(claim: Claim, finding: Finding | None, zone: str) -> tuple[Record, .
     )
 
 
-def _ownership(claim: Claim, verdict: Verdict, seen: tuple[str, ...]) -> Record:
+def _ownership(claim: Claim, verdict: Verdict, seen: tuple[Seen, ...]) -> Record:
     return _record(claim, Purpose.OWNERSHIP, "TXT", claim.token, verdict, seen)
 
 
-def _delegation(claim: Claim, zone: str, verdict: Verdict, seen: tuple[str, ...]) -> Record:
+def _delegation(claim: Claim, zone: str, verdict: Verdict, seen: tuple[Seen, ...]) -> Record:
     target = f"{delegation_target(claim, zone)}."
     return _record(claim, Purpose.DELEGATION, "CNAME", target, verdict, seen)
 
@@ -96,7 +97,7 @@ def _record(
     kind: str,
     value: str,
     verdict: Verdict,
-    seen: tuple[str, ...],
+    seen: tuple[Seen, ...],
 ) -> Record:
     name = f"{challenge_name(claim.domain)}."
     message = verdict.message[:MESSAGE_LENGTH]

@@ -13,6 +13,34 @@ from customdomains.model.status import Status
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimRules:
+    """How claims are kept and contested.
+
+    A seat that proves nothing expires after `pending_expiry`; one whose CustomDomain is gone is
+    kept for `retention`. `contests` tells whether others may contend for a name that is held,
+    `contenders` how many seats of others a claim has at most, `per_namespace` how many seats a
+    namespace may have (0: as many as it likes).
+    """
+
+    pending_expiry: timedelta = timedelta(days=7)
+    retention: timedelta = timedelta(days=7)
+    contests: bool = True
+    contenders: int = 8
+    per_namespace: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NameRules:
+    """Which names may be registered: suffixes (canonical) that are denied, and the only ones
+    allowed where there are any; `private_suffixes` tells whether the names of the Public Suffix
+    List's private part may be registered themselves."""
+
+    denied: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    private_suffixes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """The settings that policy depends on.
 
@@ -25,6 +53,8 @@ class Rules:
     issuers: tuple[str, ...]
     recheck_interval: timedelta = timedelta(hours=24)
     grace_period: timedelta = timedelta(hours=72)
+    claims: ClaimRules = ClaimRules()
+    names: NameRules = NameRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +68,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckDns:
-    """Job: look the challenge name up."""
+    """Job: look the challenge name up, and with `nearby` also where people put it by mistake."""
 
     name: str
     request: str | None
+    nearby: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +134,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that is known of one CustomDomain (or of the place where one was)."""
+    """All that is known of one CustomDomain (or of the place where one was).
+
+    `seats` is how many seats on claims the namespace has.
+    """
 
     key: Key
     domain: CustomDomain | None
@@ -111,6 +145,7 @@ class World:
     namespace_uid: str
     memory: Memory
     rules: Rules
+    seats: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +172,13 @@ ClaimWrite = MintClaim | ReplaceClaim | ReleaseClaim
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A transition worth an Event; `warning` picks its type."""
+    """A transition worth an Event; `warning` picks its type, `to` who hears of it (None: the
+    CustomDomain that was decided about)."""
 
     reason: str
     note: str
     warning: bool = False
+    to: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,12 +54,31 @@ HostPort = Annotated[
         "192.0.2.53:53 or [2001:db8::53]:53",
     ),
 ]
+Resolver = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^((\[[0-9a-fA-F:]+\]|[0-9.]+):(?!0$){_PORT}"
+        rf"|tls://(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+)(:{_PORT})?"
+        rf"|https://(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+)(:{_PORT})?/\S*)$",
+        description="address:port with a port from 1 to 65535, or tls://host:port for DNS over TLS, "
+        "or https://host/path for DNS over HTTPS, such as 192.0.2.53:53, tls://dns.example.net:853 or "
+        "https://dns.example.net/dns-query",
+    ),
+]
 DnsName = Annotated[
     str,
     msgspec.Meta(
         pattern=rf"^(?=.{{1,200}}$){_LABEL}(\.{_LABEL})+$",
         description="a domain name of at most 200 characters in lower case with at least two "
         "labels and no dot at its end, such as delegated.example.net",
+    ),
+]
+Suffix = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$",
+        description="a domain name in lower case (A-labels) without a dot at its end, such as "
+        "platform.example.net; it stands for itself and all names below it",
     ),
 ]
 ObjectName = Annotated[
@@ -101,9 +120,20 @@ class Delegation(Section, frozen=True):
 
 
 class Lookups(Section, frozen=True):
-    """How the DNS is asked; without `resolvers` the system's are used."""
+    """How the DNS is asked; without `resolvers` the system's are used.
 
-    resolvers: tuple[HostPort, ...] = ()
+    `Authoritative` finds each domain's own name servers through the resolvers and asks all of
+    them, at `authoritativePort` (another than 53 is for test set-ups). `Recursive` takes a
+    resolver's word. `Quorum` wants the same word from `quorum` of the resolvers, which has to be
+    more than half of them.
+    """
+
+    mode: Literal["Authoritative", "Recursive", "Quorum"] = "Authoritative"
+    resolvers: tuple[Resolver, ...] = ()
+    quorum: Annotated[int, msgspec.Meta(ge=2, le=16, description="a number from 2 to 16")] = 2
+    authoritative_port: Annotated[
+        int, msgspec.Meta(ge=1, le=65535, description="a port from 1 to 65535")
+    ] = 53
     timeout: Duration = Duration("2s")
     deadline: Duration = Duration("5s")
 
@@ -113,6 +143,35 @@ class Verification(Section, frozen=True):
 
     recheck_interval: Duration = Duration("24h")
     grace_period: Duration = Duration("72h")
+
+
+class Claims(Section, frozen=True):
+    """How long names are kept for whom, and who may contend for one that is held.
+
+    `pendingExpiry` ends a registration that proves nothing, `retention` is how long the identity
+    of a deleted CustomDomain is kept for its namespace, `contenders` how many others may wait for
+    one name, `perNamespace` how many registrations a namespace may have (0: no limit).
+    """
+
+    pending_expiry: Duration = Duration("7d")
+    retention: Duration = Duration("7d")
+    contests: bool = True
+    contenders: Annotated[int, msgspec.Meta(ge=1, le=32, description="a number from 1 to 32")] = 8
+    per_namespace: Annotated[
+        int, msgspec.Meta(ge=0, le=1_000_000, description="a number from 0 to 1000000")
+    ] = 0
+
+
+class Names(Section, frozen=True):
+    """Which domains may be registered, by suffix; the delegation zone never may.
+
+    `privateSuffixes` is about names such as github.io, under which a company lets others have
+    theirs (the private part of the Public Suffix List).
+    """
+
+    denied_suffixes: tuple[Suffix, ...] = ()
+    allowed_suffixes: tuple[Suffix, ...] = ()
+    private_suffixes: Literal["Refuse", "Allow"] = "Refuse"
 
 
 class Issuer(Section, frozen=True):
@@ -175,6 +234,8 @@ class Settings(Section, frozen=True):
     issuers: tuple[Issuer, ...] = ()
     lookups: Lookups = Lookups()
     verification: Verification = Verification()
+    claims: Claims = Claims()
+    names: Names = Names()
     controller: Controller = Controller()
     api: Api = Api()
     dns: Responder = Responder()
