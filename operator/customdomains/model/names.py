@@ -80,7 +80,7 @@ def canonical_name(text: str) -> str:
                 f"{name} ends in .{suffix}, which is reserved for special use (RFC 6761) and "
                 "can't be owned",
             )
-    if _suffixes().publicsuffix(name) == name:
+    if is_public_suffix(name):
         raise NameRefusedError(
             Reason.PUBLIC_SUFFIX,
             f"{name} is a public suffix, under which others register their domains; "
@@ -145,10 +145,26 @@ def _quoted(text: str) -> str:
     return ascii(shown)
 
 
+def is_public_suffix(name: str) -> bool:
+    """Whether others register their domains directly below `name` (canonical, or a single label).
+
+    By the ICANN part of the Public Suffix List; its default rule makes every single label one.
+    """
+    return bool(_suffixes(only_icann=True).is_public(name))
+
+
+def is_private_suffix(name: str) -> bool:
+    """Whether a company lets others have names directly below `name`, as with github.io.
+
+    By the private part of the Public Suffix List.
+    """
+    return not is_public_suffix(name) and bool(_suffixes(only_icann=False).is_public(name))
+
+
 @cache
-def _suffixes() -> PublicSuffixList:
+def _suffixes(*, only_icann: bool) -> PublicSuffixList:
     """The list bundled with the package; loading it takes some 20 ms and 3 MiB."""
-    return PublicSuffixList(only_icann=True)
+    return PublicSuffixList(only_icann=only_icann)
 
 
 def challenge_name(domain: str) -> str:
