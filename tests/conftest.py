@@ -64,7 +64,7 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     api = "/apis/customdomains.dev/v1"
     control_plane.request("DELETE", f"{api}/namespaces/{name}/customdomains")
     for claim in control_plane.request("GET", f"{api}/domainclaims")["items"]:
-        if claim["spec"]["holderRef"]["namespace"] == name:
+        if claim["spec"].get("holderRef", {}).get("namespace") == name:
             # A controller under test may have released it meanwhile.
             with contextlib.suppress(urllib.error.HTTPError):
                 control_plane.request("DELETE", f"{api}/domainclaims/{claim['metadata']['name']}")
@@ -82,7 +82,11 @@ def responder_address() -> str:
 @pytest.fixture(scope="session")
 def tenant_dns(run_dir: Path, responder_address: str) -> Iterator[TenantDns]:
     """The customer's DNS server; it asks `responder_address` for the delegation zone."""
-    server = TenantDns(run_dir / "tenantdns", forward={DELEGATION_ZONE: responder_address})
+    server = TenantDns(
+        run_dir / "tenantdns",
+        forward={DELEGATION_ZONE: responder_address},
+        zones=("example.com", "example.org"),
+    )
     try:
         server.start()
         yield server

@@ -53,7 +53,11 @@ def stage() -> Iterator[Stage]:
         plane.apply_crds(REPOSITORY / "crds")
         for namespace in ("customdomains", "tenants"):
             plane.run_kubectl("create", "namespace", namespace)
-        dns = TenantDns(directory / "tenantdns", forward={ZONE: responder})
+        dns = TenantDns(
+            directory / "tenantdns",
+            forward={ZONE: responder},
+            zones=("example.com", "example.org"),
+        )
         stack.callback(dns.stop)
         dns.start()
         ca = StepCa(find_step_ca(), directory / "stepca", resolver=dns.address)

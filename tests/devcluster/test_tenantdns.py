@@ -14,7 +14,12 @@ import dns.rdatatype
 import pytest
 
 from customdomains.devcluster.rundir import free_port
-from customdomains.devcluster.tenantdns.records import RecordSet
+from customdomains.devcluster.tenantdns.records import (
+    NAME_SERVER,
+    InvalidRecordError,
+    Records,
+    RecordSet,
+)
 from customdomains.devcluster.tenantdns.server import TenantDnsServer
 
 LOOPBACK = "127.0.0.1"
@@ -240,3 +245,55 @@ async def test_what_is_no_proper_question_gets_the_fitting_code(
             answer = dns.message.from_wire(await loop.sock_recv(client, 1232))
     assert answer.rcode() == rcode
     assert answer.id == int.from_bytes(wire[:2])
+
+
+async def test_a_zone_leads_to_this_server_as_a_resolver_says_and_as_it_says_itself(
+    server: Server,
+) -> None:
+    server.put("shop.example.com", "A", "192.0.2.1")
+    for recurse in (True, False):
+        (names,) = (await server.ask("example.com", "NS", recurse=recurse)).answer
+        (host,) = (record.target.to_text() for record in names)
+        (addresses,) = (await server.ask(host, "A", recurse=recurse)).answer
+        assert [record.address for record in addresses] == [LOOPBACK]
+        assert not (await server.ask(host, "AAAA", recurse=recurse)).answer
+        # A name below is in that zone: the SOA says so.
+        (soa,) = (await server.ask("shop.example.com", "NS", recurse=recurse)).authority
+        assert soa.name == dns.name.from_text("example.com")
+    with pytest.raises(InvalidRecordError, match="own name"):
+        server.put(host, "A", "192.0.2.1")
+    with pytest.raises(InvalidRecordError, match="own name"):
+        server.records.delete(host)
+    assert [found.name for found in server.records.listing()] == ["shop.example.com."]
+
+
+async def test_to_who_desires_no_recursion_it_says_what_it_holds_alone(server: Server) -> None:
+    server.put(NAME, "CNAME", "elsewhere.example.org")
+    for name in ("elsewhere.example.org", "com", DELEGATED):
+        answer = await server.ask(name, recurse=False)
+        assert (answer.rcode(), answer.flags & dns.flags.AA) == (dns.rcode.REFUSED, 0)
+    alias = await server.ask(NAME, recurse=False)
+    assert (alias.rcode(), len(alias.answer), alias.authority) == (dns.rcode.NOERROR, 1, [])
+    assert alias.flags & dns.flags.AA
+    # Recursion goes on to the end, and there is nothing.
+    assert (await server.ask(NAME)).rcode() == dns.rcode.NXDOMAIN
+
+
+async def test_name_servers_of_ones_own_lead_elsewhere(server: Server) -> None:
+    server.put("example.com", "NS", "ns1.example.net")
+    server.put("ns1.example.net", "A", "127.0.0.2")
+    (names,) = (await server.ask("example.com", "NS")).answer
+    assert [record.target.to_text() for record in names] == ["ns1.example.net."]
+    (addresses,) = (await server.ask("ns1.example.net", "A")).answer
+    assert [record.address for record in addresses] == ["127.0.0.2"]
+
+
+async def test_a_zone_can_be_there_from_the_start() -> None:
+    records = Records("::1", ["www.example.com"])
+    name = dns.name.from_text("new.example.com")
+    assert records.find(name, dns.rdatatype.TXT).authoritative
+    assert records.find(name, dns.rdatatype.TXT).soa.name == dns.name.from_text("example.com")
+    host = dns.name.from_text(NAME_SERVER)
+    assert records.find(host, dns.rdatatype.AAAA).answer
+    assert not records.find(host, dns.rdatatype.A).answer
+    assert records.listing() == []

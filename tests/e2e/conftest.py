@@ -136,7 +136,7 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
     yield name
     control_plane.request("DELETE", f"{API}/namespaces/{name}/customdomains")
     for claim in control_plane.request("GET", f"{API}/domainclaims")["items"]:
-        if claim["spec"]["holderRef"]["namespace"] == name:
+        if claim["spec"].get("holderRef", {}).get("namespace") == name:
             try:
                 control_plane.request("DELETE", f"{API}/domainclaims/{claim['metadata']['name']}")
             except urllib.error.HTTPError as error:

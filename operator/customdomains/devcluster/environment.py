@@ -24,6 +24,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 ZONE = "delegated.example.net"
 OPERATOR_NAMESPACE = "customdomains"
 TENANT_NAMESPACE = "demo-tenant"
+TENANT_ZONES = ("example.com", "example.org")
 
 Step = Callable[[str, str], AbstractContextManager[None]]
 """Shows a step (its name, and its usual duration in words) while the body runs."""
@@ -97,7 +98,9 @@ def environment(kubeconfig: Path | None, show: Step = step) -> Iterator[Environm
             running.callback(guest.tidy_up, kubectl, OPERATOR_NAMESPACE, TENANT_NAMESPACE)
         responder = f"127.0.0.1:{free_port()}"
         with show("the tenant's DNS server", "1 s"):
-            tenant_dns = TenantDns(directory / "tenantdns", forward={ZONE: responder})
+            tenant_dns = TenantDns(
+                directory / "tenantdns", forward={ZONE: responder}, zones=TENANT_ZONES
+            )
             running.callback(tenant_dns.stop)
             tenant_dns.start()
         with show("an ACME server (Pebble)", "1 s"):

@@ -37,7 +37,7 @@ def check_unused(kubectl: Kubectl, operator_namespace: str, tenant_namespace: st
     """
     claims = _items(kubectl, "domainclaims")
     places = {item["metadata"]["namespace"] for item in _items(kubectl, "customdomains", "-A")}
-    places |= {item["spec"]["holderRef"]["namespace"] for item in claims}
+    places |= {_whose(claim) for claim in claims}
     foreign = sorted(places - {tenant_namespace})
     if foreign:
         raise UnsuitableClusterError(
@@ -55,13 +55,20 @@ def tidy_up(kubectl: Kubectl, operator_namespace: str, tenant_namespace: str) ->
     """Remove what a demo's users and its operator left there; CRDs and namespaces stay."""
     kubectl.run("delete", "customdomains", "--all", "-n", tenant_namespace)
     for claim in _items(kubectl, "domainclaims"):
-        if claim["spec"]["holderRef"]["namespace"] == tenant_namespace:
+        if claim["spec"].get("holderRef", {}).get("namespace") == tenant_namespace:
             kubectl.run("delete", "domainclaim", claim["metadata"]["name"], "--ignore-not-found")
     kubectl.run("delete", "secrets", "-l", f"{MANAGED_BY}={MANAGER}", "-n", tenant_namespace)
     kubectl.run("delete", "events", "--all", "-n", tenant_namespace)
     # By name: the namespace may hold what an operator that is only stopped will need again.
     for what in (f"secret/{ACCOUNT_SECRET}", f"lease/{LEASE}"):
         kubectl.run("delete", what, "-n", operator_namespace, "--ignore-not-found")
+
+
+def _whose(claim: dict[str, Any]) -> str:
+    """The namespace that has the domain, or that it is reserved for."""
+    spec = claim["spec"]
+    place: str = spec.get("holderRef", {}).get("namespace") or spec["reservedFor"]
+    return place
 
 
 def _items(kubectl: Kubectl, kind: str, *more: str) -> list[dict[str, Any]]:

@@ -33,7 +33,11 @@ ACCOUNT_SECRET = f"acme-account-{ISSUER}"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the operator is to work with. `responder` is where its dns process is to listen."""
+    """What the operator is to work with.
+
+    `responder` is where its dns process is to listen; `resolver` also is the authoritative server
+    of the tenants' zones, and every other such server has the same port.
+    """
 
     kubeconfig: Path
     zone: str
@@ -140,7 +144,10 @@ class Operator:
             "apiVersion": API_VERSION,
             "kind": KIND,
             "delegation": {"zone": around.zone, "responders": [around.responder]},
-            "lookups": {"mode": "Recursive", "resolvers": [around.resolver]},
+            "lookups": {
+                "resolvers": [around.resolver],
+                "authoritativePort": int(around.resolver.rpartition(":")[2]),
+            },
             "issuers": [
                 {
                     "name": ISSUER,

@@ -17,7 +17,8 @@ def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(
         prog="python -m customdomains.devcluster.tenantdns",
-        description="An authoritative DNS server for any domain a record is set in.",
+        description="An authoritative DNS server for any domain a record is set in, "
+        "and a resolver beside it.",
     )
     parser.add_argument("--listen", type=_address, required=True, metavar="HOST:PORT")
     parser.add_argument("--api", type=_address, required=True, metavar="HOST:PORT")
@@ -29,11 +30,23 @@ def main() -> None:
         metavar="ZONE=HOST:PORT",
         help="ask this server for names below ZONE (repeatable)",
     )
+    parser.add_argument(
+        "--zone",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a domain that exists before a record is set in it (repeatable)",
+    )
     options = parser.parse_args()
-    server = TenantDnsServer(listen=options.listen, api=options.api, forward=dict(options.forward))
     try:
+        server = TenantDnsServer(
+            listen=options.listen,
+            api=options.api,
+            forward=dict(options.forward),
+            zones=options.zone,
+        )
         asyncio.run(_serve(server))
-    except OSError as error:
+    except (OSError, InvalidRecordError) as error:
         sys.exit(f"error: {error}")
 
 

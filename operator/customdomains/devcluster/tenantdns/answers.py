@@ -1,4 +1,8 @@
-"""From a query to a response: this server's own zones, and recursion into forwarded ones."""
+"""From a query to a response, in both roles of this server.
+
+Whoever desires recursion asks a resolver: everything is answered, aliases are followed to their
+end. To all others it is the authoritative server of its zones, and refuses the rest.
+"""
 
 from collections.abc import Mapping
 
@@ -71,6 +75,8 @@ class Answers:
                     response.set_rcode(dns.rcode.REFUSED)
                 return None
             found = self._records.find(name, rdtype)
+            if not recursion and not found.authoritative:
+                return None if link else response.set_rcode(dns.rcode.REFUSED)
             if link == 0 and found.authoritative:
                 response.flags |= dns.flags.AA
             if found.answer is None:

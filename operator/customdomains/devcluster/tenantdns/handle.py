@@ -21,11 +21,17 @@ class TenantDns:
     urllib.error.HTTPError (400).
     """
 
-    def __init__(self, directory: Path, *, forward: Mapping[str, str]) -> None:
-        """`forward` maps zones to the servers (host:port) that are asked for their names."""
+    def __init__(
+        self, directory: Path, *, forward: Mapping[str, str], zones: Iterable[str] = ()
+    ) -> None:
+        """`forward` maps zones to the servers (host:port) that are asked for their names.
+
+        `zones` are domains that exist before a record is set in them.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self._log = directory / "tenantdns.log"
-        self._forward = [f"--forward={zone}={server}" for zone, server in forward.items()]
+        self._zones = [f"--forward={zone}={server}" for zone, server in forward.items()]
+        self._zones += [f"--zone={zone}" for zone in zones]
         self._process: Process | None = None
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -37,7 +43,7 @@ class TenantDns:
         module = "customdomains.devcluster.tenantdns"
         addresses = [f"--listen={self.address}", f"--api={self._api}"]
         self._process = Process(
-            "tenant DNS", [sys.executable, "-m", module, *addresses, *self._forward], log=self._log
+            "tenant DNS", [sys.executable, "-m", module, *addresses, *self._zones], log=self._log
         )
         self._process.wait_until(self._answers, _START_SECONDS)
 

@@ -14,14 +14,19 @@ import dns.rdatatype
 import dns.rrset
 from publicsuffixlist import PublicSuffixList
 
+NAME_SERVER = "ns1.tenant-dns.example."
+"""What this server calls itself in the NS sets of its zones."""
+
 DEFAULT_TTL = 5
 _NEGATIVE_TTL = 1
+_DELEGATION_TTL = 300  # nobody changes name servers as often as records
 _MOST_TTL = 86_400
 _MOST_LABEL_BYTES = 255
 _IN = dns.rdataclass.IN
 _CNAME = dns.rdatatype.CNAME
 # Made by the server itself, or no data at all.
 _NOT_SETTABLE = {dns.rdatatype.SOA, dns.rdatatype.OPT, dns.rdatatype.ANY}
+_SELF = dns.name.from_text(NAME_SERVER)
 
 
 class InvalidRecordError(ValueError):
@@ -49,14 +54,22 @@ class Found:
 
 
 class Records:
-    """The zones of this server. A zone is a registrable domain; setting a record makes it."""
+    """The zones of this server. A zone is a registrable domain; setting a record makes it.
 
-    def __init__(self) -> None:
+    `zones` are there from the start, and so is the one of `NAME_SERVER`, which has the IP address
+    `address`. Raises InvalidRecordError.
+    """
+
+    def __init__(self, address: str = "127.0.0.1", zones: Iterable[str] = ()) -> None:
         self._sets: dict[dns.name.Name, dict[dns.rdatatype.RdataType, dns.rdataset.Rdataset]] = {}
         self._zones: set[dns.name.Name] = set()
         self._failing: set[dns.name.Name] = set()
         # How many names with records are at or below each name: those exist.
         self._below: Counter[dns.name.Name] = Counter()
+        for zone in zones:
+            self._make_zone(_zone_of(parse_name(zone)))
+        kind = "AAAA" if ":" in address else "A"
+        self._set(*_parse(RecordSet(NAME_SERVER, kind, _DELEGATION_TTL, (address,))))
 
     # --- setting -------------------------------------------------------------------------------
 
@@ -67,6 +80,7 @@ class Records:
         """
         parsed = [_parse(record_set) for record_set in wanted]
         for name, data in parsed:
+            _check_foreign(name)
             self._check_alone(name, data)
         for name, data in parsed:
             self._set(name, data)
@@ -81,6 +95,7 @@ class Records:
     def delete(self, name: str, rdtype: str | None = None) -> None:
         """Remove the records of one type, or all of `name`; nothing there is no error."""
         owner = parse_name(name)
+        _check_foreign(owner)
         sets = self._sets.get(owner, {})
         for kind in [parse_type(rdtype)] if rdtype else list(sets):
             sets.pop(kind, None)
@@ -104,6 +119,7 @@ class Records:
                 ),
             )
             for name, sets in sorted(self._sets.items())
+            if name != _SELF
             for kind, data in sorted(sets.items())
         ]
 
@@ -119,14 +135,16 @@ class Records:
             )
 
     def _set(self, name: dns.name.Name, data: dns.rdataset.Rdataset) -> None:
-        zone = _zone_of(name)
-        if zone not in self._zones:
-            self._zones.add(zone)
-            self._count(zone, 1)
+        self._make_zone(_zone_of(name))
         if name not in self._sets:
             self._sets[name] = {}
             self._count(name, 1)
         self._sets[name][data.rdtype] = data
+
+    def _make_zone(self, zone: dns.name.Name) -> None:
+        if zone not in self._zones:
+            self._zones.add(zone)
+            self._count(zone, 1)
 
     def _count(self, name: dns.name.Name, change: int) -> None:
         for ancestor in _upwards(name):
@@ -179,6 +197,11 @@ def parse_type(text: str) -> dns.rdatatype.RdataType:
         raise InvalidRecordError(f"{text!r} is no DNS record type") from error
 
 
+def _check_foreign(name: dns.name.Name) -> None:
+    if name == _SELF:
+        raise InvalidRecordError(f"{name} is this server's own name, and its address stays")
+
+
 def _parse(wanted: RecordSet) -> tuple[dns.name.Name, dns.rdataset.Rdataset]:
     name, kind = parse_name(wanted.name), parse_type(wanted.type)
     if kind in _NOT_SETTABLE or dns.rdatatype.is_metatype(kind):
@@ -227,9 +250,7 @@ def _apex_answer(zone: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.rr
     if rdtype == dns.rdatatype.SOA:
         return _soa(zone)
     if rdtype == dns.rdatatype.NS:
-        return dns.rrset.from_text(
-            zone, DEFAULT_TTL, _IN, dns.rdatatype.NS, "ns.tenant-dns.invalid."
-        )
+        return dns.rrset.from_text(zone, _DELEGATION_TTL, _IN, dns.rdatatype.NS, NAME_SERVER)
     return None
 
 
@@ -240,7 +261,7 @@ def _soa(zone: dns.name.Name) -> dns.rrset.RRset:
         _NEGATIVE_TTL,
         _IN,
         dns.rdatatype.SOA,
-        f"ns.tenant-dns.invalid. hostmaster.tenant-dns.invalid. 1 60 60 3600 {_NEGATIVE_TTL}",
+        f"{NAME_SERVER} hostmaster.tenant-dns.example. 1 60 60 3600 {_NEGATIVE_TTL}",
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import dns.name
 from aiohttp import web
@@ -15,12 +15,21 @@ _IDLE_SECONDS = 10.0
 
 
 class TenantDnsServer:
-    """Serves DNS at `listen` and the management API at `api` from `start()` to `stop()`."""
+    """Serves DNS at `listen` and the management API at `api` from `start()` to `stop()`.
+
+    `zones` are there without a record in them. Raises InvalidRecordError for what is no zone,
+    and for a host in `listen` that is no IP address.
+    """
 
     def __init__(
-        self, *, listen: Address, api: Address, forward: Mapping[dns.name.Name, Address]
+        self,
+        *,
+        listen: Address,
+        api: Address,
+        forward: Mapping[dns.name.Name, Address],
+        zones: Iterable[str] = (),
     ) -> None:
-        self.records = Records()
+        self.records = Records(listen[0], zones)
         self._answers = Answers(self.records, forward)
         self._listen = listen
         self._api = api
