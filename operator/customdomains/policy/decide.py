@@ -6,19 +6,24 @@ then what work is due, and last what to say about it all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim
-from customdomains.model.domain import CustomDomain, Issuance
-from customdomains.model.names import challenge_name
+from customdomains.model.domain import CustomDomain
 from customdomains.policy import certificates, ownership, schedule
 from customdomains.policy.announcements import announce
-from customdomains.policy.findings import Finding, challenges_present, conclusive, judge
+from customdomains.policy.checking import (
+    Case,
+    asked_to_check,
+    check_job,
+    needs_proof,
+    next_check,
+    proof_fresh,
+)
+from customdomains.policy.findings import judge
 from customdomains.policy.projection import Scene, project, project_refused, project_taken
 from customdomains.policy.world import (
-    CheckDns,
     CompleteOrder,
     DropNextKey,
     Job,
@@ -38,17 +43,6 @@ PATIENCE_WATCHED = timedelta(seconds=1)
 
 UNKNOWN_NAMESPACE_DELAY = timedelta(seconds=10)
 CHECK_OUT_DELAY = timedelta(seconds=10)
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A domain that is ours, with its claim as it should be after the last jobs."""
-
-    world: World
-    domain: CustomDomain
-    claim: Claim
-    finding: Finding | None
-    now: datetime
 
 
 def decide(world: World, now: datetime) -> Plan:
@@ -76,7 +70,7 @@ def _after_holder(claim: Claim | None, now: datetime) -> Plan:
     return Plan(claim=ReleaseClaim(claim))
 
 
-def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) -> _Case:
+def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) -> Case:
     """Bring the results of finished jobs into the claim."""
     memory, rules = world.memory, world.rules
     finding = None
@@ -90,11 +84,11 @@ def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) ->
         claim = certificates.without_expired_order(domain, claim, now)
     if claim.order is not None and certificates.asked_for(domain, claim):
         claim = replace(claim, issue_handled=domain.issue_requested)
-    return _Case(world, domain, claim, finding, now)
+    return Case(world, domain, claim, finding, now)
 
 
-def _work(case: _Case, stored: Claim) -> Plan:
-    check = _check_job(case)
+def _work(case: Case, stored: Claim) -> Plan:
+    check = check_job(case)
     order = _order_job(case)
     changed = case.claim != stored
     if changed and not _worth_waiting(case, stored, order):
@@ -109,15 +103,15 @@ def _work(case: _Case, stored: Claim) -> Plan:
     if _status_may_wait(case, check):
         return Plan(jobs=jobs, due=_sooner(due, case.now + CHECK_OUT_DELAY))
     scene = Scene(case.domain, case.claim, case.finding, case.world.rules, case.now)
-    next_check = None if case.domain.suspend else _next_check(case)
+    moment = None if case.domain.suspend else next_check(case)
     return Plan(
-        status=project(scene, case.world.memory, next_check),
+        status=project(scene, case.world.memory, moment),
         jobs=jobs,
         due=due,
     )
 
 
-def _worth_waiting(case: _Case, stored: Claim, order: Job | None) -> bool:
+def _worth_waiting(case: Case, stored: Claim, order: Job | None) -> bool:
     """Whether a first proof may wait a moment for the order that goes with it: one write less."""
     memory = case.world.memory
     if stored.verification is not None:
@@ -130,14 +124,14 @@ def _worth_waiting(case: _Case, stored: Claim, order: Job | None) -> bool:
     return isinstance(order, PlaceOrder) or memory.ordering_since is not None
 
 
-def _patience_ends(case: _Case) -> datetime:
+def _patience_ends(case: Case) -> datetime:
     check = case.world.memory.check
     if check is None or check.at > case.now:
         return case.now
     return check.at + (PATIENCE_WATCHED if check.request else PATIENCE)
 
 
-def _status_may_wait(case: _Case, check: Job | None) -> bool:
+def _status_may_wait(case: Case, check: Job | None) -> bool:
     """Whether a check is out whose answer will change what is to be said: it is back in a moment.
 
     That is the first one of this process, and one that somebody asked for, unless the last answer
@@ -148,99 +142,16 @@ def _status_may_wait(case: _Case, check: Job | None) -> bool:
         return False
     if memory.check is None:
         return True
-    return _asked_to_check(case) and case.now - memory.check.at >= CHECK_OUT_DELAY
+    return asked_to_check(case) and case.now - memory.check.at >= CHECK_OUT_DELAY
 
 
-def _check_job(case: _Case) -> CheckDns | None:
-    memory, domain = case.world.memory, case.domain
-    if memory.checking or domain.suspend or case.now < _next_check(case):
-        return None
-    return CheckDns(challenge_name(case.claim.domain), domain.check_requested)
-
-
-def _next_check(case: _Case) -> datetime:
-    """When the DNS is to be asked again; now or earlier means at once."""
-    memory, claim, now = case.world.memory, case.claim, case.now
-    check, known = memory.check, claim.verification
-    if _asked_to_check(case):
-        return now
-    if check is None:
-        if known is None or known.gone_since or _waits_for_record(case) or _needs_proof(case):
-            return now
-        return schedule.next_recheck(
-            known.verified_at, case.world.rules.recheck_interval, claim.id, now
-        )
-    if check.at > now:  # the clock was set back
-        return now
-    return check.at + schedule.jittered(_check_delay(case), claim.id, memory.attempts)
-
-
-def _asked_to_check(case: _Case) -> bool:
-    check, wanted = case.world.memory.check, case.domain.check_requested
-    return wanted is not None and (check is None or check.request != wanted)
-
-
-def _check_delay(case: _Case) -> timedelta:
-    known, finding, order = case.claim.verification, case.finding, case.claim.order
-    if _needs_proof(case):
-        return schedule.PROOF_FRESHNESS
-    if order is not None and order.method is Method.MANUAL:
-        return schedule.waiting_delay(case.now - order.placed_at)
-    if known is None:
-        return schedule.waiting_delay(ownership.age(case.claim, case.now))
-    if finding is not None and not conclusive(finding):
-        return schedule.UNREACHABLE_DELAY
-    if known.gone_since:
-        return schedule.GONE_DELAY
-    return case.world.rules.recheck_interval
-
-
-def _waits_for_record(case: _Case) -> bool:
-    order = case.claim.order
-    return order is not None and order.method is Method.MANUAL
-
-
-def _needs_proof(case: _Case) -> bool:
-    """Whether an order could be placed or completed now if the proof is fresh enough."""
-    if case.world.memory.ordering_since is not None:
-        return False
-    return _wants_order(case) if case.claim.order is None else _wants_completion(case)
-
-
-def _wants_order(case: _Case) -> bool:
-    domain, claim, rules, now = case.domain, case.claim, case.world.rules, case.now
-    known = claim.verification
-    if known is None or known.gone_since or claim.order or domain.suspend:
-        return False
-    if domain.issuance is Issuance.NEVER or certificates.issuer_of(domain, rules) is None:
-        return False
-    if certificates.waits(domain, claim, now):
-        return False
-    return certificates.is_open(domain, claim) or (
-        certificates.starts_by_itself(domain, claim, known.method)
-        and certificates.certificate_due(domain, claim, rules, now)
-    )
-
-
-def _wants_completion(case: _Case) -> bool:
-    """Whether there is an order that can go on, as far as is known: its challenges are answered."""
-    domain, claim, check = case.domain, case.claim, case.world.memory.check
-    if claim.order is None or not ownership.proof_current(claim) or domain.suspend:
-        return False
-    if certificates.waits(domain, claim, case.now):
-        return False
-    if check is None or claim.order.method is Method.DELEGATED:
-        return True
-    return challenges_present(check.evidence, claim.order.digests)
-
-
-def _order_job(case: _Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
+def _order_job(case: Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
     memory, claim = case.world.memory, case.claim
     if memory.ordering_since is not None or case.domain.suspend:
         return None
     if memory.next_key_to_drop is not None and claim.order is None:
         return DropNextKey(claim, memory.next_key_to_drop)
-    if not _needs_proof(case) or not _proof_fresh(case):
+    if not needs_proof(case) or not proof_fresh(case):
         return None
     heard = certificates.heard(case.domain)
     if claim.order is not None:
@@ -260,15 +171,7 @@ def _order_job(case: _Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
     )
 
 
-def _proof_fresh(case: _Case) -> bool:
-    """Whether a check of this process saw the proof moments ago."""
-    check, finding = case.world.memory.check, case.finding
-    if check is None or finding is None or finding.proof is None:
-        return False
-    return timedelta(0) <= case.now - check.at < schedule.PROOF_FRESHNESS
-
-
-def _due(case: _Case) -> datetime | None:
+def _due(case: Case) -> datetime | None:
     """When to decide again although nothing was heard.
 
     A job that runs or is about to wakes its domain by itself when it ends.
@@ -278,7 +181,7 @@ def _due(case: _Case) -> datetime | None:
     if claim.certificate is not None:
         moments += [claim.certificate.renewal_time, claim.certificate.facts.not_after]
     if not case.domain.suspend:
-        moments += [_next_check(case), certificates.retry_at(case.domain, claim)]
+        moments += [next_check(case), certificates.retry_at(case.domain, claim)]
         moments.append(claim.order.expires if claim.order else None)
     return min((moment for moment in moments if moment and moment > now), default=None)
 

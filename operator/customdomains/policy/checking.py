@@ -1,0 +1,118 @@
+"""When the DNS is asked about a domain, and what an order needs of the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from customdomains.model.certificate import Method
+from customdomains.model.claim import Claim
+from customdomains.model.domain import CustomDomain, Issuance
+from customdomains.model.names import challenge_name
+from customdomains.policy import certificates, ownership, schedule
+from customdomains.policy.findings import Finding, challenges_present, conclusive
+from customdomains.policy.world import CheckDns, World
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A domain that is ours, with its claim as it should be after the last jobs."""
+
+    world: World
+    domain: CustomDomain
+    claim: Claim
+    finding: Finding | None
+    now: datetime
+
+
+def check_job(case: Case) -> CheckDns | None:
+    """The check that is due, unless one is out already."""
+    memory, domain = case.world.memory, case.domain
+    if memory.checking or domain.suspend or case.now < next_check(case):
+        return None
+    return CheckDns(challenge_name(case.claim.domain), domain.check_requested)
+
+
+def next_check(case: Case) -> datetime:
+    """When the DNS is to be asked again; now or earlier means at once."""
+    memory, claim, now = case.world.memory, case.claim, case.now
+    check, known = memory.check, claim.verification
+    if asked_to_check(case):
+        return now
+    if check is None:
+        if known is None or known.gone_since or _waits_for_record(case) or needs_proof(case):
+            return now
+        return schedule.next_recheck(
+            known.verified_at, case.world.rules.recheck_interval, claim.id, now
+        )
+    if check.at > now:  # the clock was set back
+        return now
+    return check.at + schedule.jittered(_check_delay(case), claim.id, memory.attempts)
+
+
+def asked_to_check(case: Case) -> bool:
+    """Whether somebody asked for a check and none has answered that yet."""
+    check, wanted = case.world.memory.check, case.domain.check_requested
+    return wanted is not None and (check is None or check.request != wanted)
+
+
+def _check_delay(case: Case) -> timedelta:
+    known, finding, order = case.claim.verification, case.finding, case.claim.order
+    if needs_proof(case):
+        return schedule.PROOF_FRESHNESS
+    if order is not None and order.method is Method.MANUAL:
+        return schedule.waiting_delay(case.now - order.placed_at)
+    if known is None:
+        return schedule.waiting_delay(ownership.age(case.claim, case.now))
+    if finding is not None and not conclusive(finding):
+        return schedule.UNREACHABLE_DELAY
+    if known.gone_since:
+        return schedule.GONE_DELAY
+    return case.world.rules.recheck_interval
+
+
+def _waits_for_record(case: Case) -> bool:
+    order = case.claim.order
+    return order is not None and order.method is Method.MANUAL
+
+
+def needs_proof(case: Case) -> bool:
+    """Whether an order could be placed or completed now if the proof is fresh enough."""
+    if case.world.memory.ordering_since is not None:
+        return False
+    return _wants_order(case) if case.claim.order is None else _wants_completion(case)
+
+
+def _wants_order(case: Case) -> bool:
+    domain, claim, rules, now = case.domain, case.claim, case.world.rules, case.now
+    known = claim.verification
+    if known is None or known.gone_since or claim.order or domain.suspend:
+        return False
+    if domain.issuance is Issuance.NEVER or certificates.issuer_of(domain, rules) is None:
+        return False
+    if certificates.waits(domain, claim, now):
+        return False
+    return certificates.is_open(domain, claim) or (
+        certificates.starts_by_itself(domain, claim, known.method)
+        and certificates.certificate_due(domain, claim, rules, now)
+    )
+
+
+def _wants_completion(case: Case) -> bool:
+    """Whether there is an order that can go on, as far as is known: its challenges are answered."""
+    domain, claim, check = case.domain, case.claim, case.world.memory.check
+    if claim.order is None or not ownership.proof_current(claim) or domain.suspend:
+        return False
+    if certificates.waits(domain, claim, case.now):
+        return False
+    if check is None or claim.order.method is Method.DELEGATED:
+        return True
+    return challenges_present(check.evidence, claim.order.digests)
+
+
+def proof_fresh(case: Case) -> bool:
+    """Whether a check of this process saw the proof moments ago."""
+    check, finding = case.world.memory.check, case.finding
+    if check is None or finding is None or finding.proof is None:
+        return False
+    return timedelta(0) <= case.now - check.at < schedule.PROOF_FRESHNESS
