@@ -6,8 +6,8 @@ trailing dot (RFC 5890, RFC 5891; UTS 46 non-transitional).
 
 from __future__ import annotations
 
-import ipaddress
 import re
+import unicodedata
 from functools import cache
 
 import idna
@@ -18,28 +18,34 @@ from customdomains.model.reasons import Reason
 CHALLENGE_LABEL = "_acme-challenge"
 """RFC 8555 section 8.4."""
 
-_FULL_STOPS = re.compile("[\u3002\uff0e\uff61]")
-"""What UTS 46 reads as a dot between labels."""
+MAX_TYPED = 1024
+"""Nobody types more than this; UTS 46 would take out soft hyphens and the like without end."""
 
 _URL_PARTS = re.compile(r"[/:?#@\\]")
 _CODEPOINT = re.compile(r"[Cc]odepoint U\+([0-9A-F]{4,6})\b")
 
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+"""A last label that makes browsers and resolvers read the whole as an IPv4 address, such as
+127.1 or 0x7f.0x1 (WHATWG URL, "ends in a number")."""
+
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
+
 MAX_LENGTH = 253 - len(CHALLENGE_LABEL) - 1
 """RFC 1035 section 2.3.4 allows 253 characters; the challenge's label has to fit in front."""
 
-SPECIAL_USE_SUFFIXES = (
-    "alt",
-    "arpa",
-    "example",
-    "internal",
-    "invalid",
-    "local",
-    "localhost",
-    "onion",
-    "test",
-)
-"""RFC 6761 and its registry, without example.com, .net and .org: they resolve, and every
-introduction uses them."""
+SPECIAL_USE_SUFFIXES = {
+    "alt": "RFC 9476",
+    "arpa": "for the Internet's own infrastructure, RFC 3172",
+    "example": "RFC 6761",
+    "internal": "by ICANN for private networks",
+    "invalid": "RFC 6761",
+    "local": "RFC 6762",
+    "localhost": "RFC 6761",
+    "onion": "RFC 7686",
+    "test": "RFC 6761",
+}
+"""Which names are reserved by whom: the registry of RFC 6761, without example.com, .net and .org:
+they resolve, and every introduction uses them."""
 
 
 class NameRefusedError(ValueError):
@@ -58,28 +64,29 @@ def canonical_name(text: str) -> str:
     an IP address, a single label, a special-use name (RFC 6761) or a public suffix of the Public
     Suffix List's ICANN part.
     """
-    name = _to_a_labels(text.strip())
-    _refuse_addresses(name)
+    typed = text.strip()
+    name = _to_a_labels(typed)
     labels = name.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        raise _invalid(
+            f"{name} is an IP address or ends in a number; only domain names can be registered"
+        )
     if len(labels) < 2:
-        raise NameRefusedError(
-            Reason.INVALID_NAME,
-            f"{_quoted(text)} is a single label; a domain name has at least two, "
-            "such as www.example.com",
+        raise _invalid(
+            f"{_quoted(typed)} is a single label; a domain name has at least two, "
+            "such as www.example.com"
         )
     if len(name) > MAX_LENGTH:
-        raise NameRefusedError(
-            Reason.INVALID_NAME,
+        raise _invalid(
             f"the name has {len(name)} characters; at most {MAX_LENGTH} are possible because "
-            f"{CHALLENGE_LABEL}. has to fit in front of it",
+            f"{CHALLENGE_LABEL}. has to fit in front of it"
         )
-    for suffix in SPECIAL_USE_SUFFIXES:
-        if labels[-1] == suffix:
-            raise NameRefusedError(
-                Reason.SPECIAL_USE_NAME,
-                f"{name} ends in .{suffix}, which is reserved for special use (RFC 6761) and "
-                "can't be owned",
-            )
+    if labels[-1] in SPECIAL_USE_SUFFIXES:
+        raise NameRefusedError(
+            Reason.SPECIAL_USE_NAME,
+            f"{name} ends in .{labels[-1]}, which is reserved for special use "
+            f"({SPECIAL_USE_SUFFIXES[labels[-1]]}) and can't be owned",
+        )
     if is_public_suffix(name):
         raise NameRefusedError(
             Reason.PUBLIC_SUFFIX,
@@ -89,50 +96,57 @@ def canonical_name(text: str) -> str:
     return name
 
 
-def _to_a_labels(text: str) -> str:
-    bare = _FULL_STOPS.sub(".", text).removesuffix(".")
-    if not bare:
-        raise NameRefusedError(Reason.INVALID_NAME, "the domain name is empty")
-    if "*" in bare:
-        raise NameRefusedError(
-            Reason.INVALID_NAME,
-            f"{_quoted(text)} has a wildcard; register the domain itself and set spec.wildcard",
+def _to_a_labels(typed: str) -> str:
+    if len(typed) > MAX_TYPED:
+        raise _invalid(
+            f"the name has {len(typed)} characters; a domain name has at most 253 (RFC 1035)"
         )
-    if bare.endswith("."):
-        raise NameRefusedError(
-            Reason.INVALID_NAME, f"{_quoted(text)} has an empty label: two dots in a row"
+    if "*" in typed:
+        raise _invalid(
+            f"{_quoted(typed)} has a wildcard; register the domain itself and set spec.wildcard"
         )
-    if _URL_PARTS.search(bare):
-        raise NameRefusedError(
-            Reason.INVALID_NAME,
-            f"{_quoted(text)} is more than a domain name; give the name alone, without scheme, "
-            "port or path, such as www.example.com",
+    if _URL_PARTS.search(typed):
+        raise _invalid(
+            f"{_quoted(typed)} is more than a domain name; give the name alone, without scheme, "
+            "port or path, such as www.example.com"
         )
     try:
-        encoded = idna.encode(bare, uts46=True, std3_rules=True, transitional=False)
-    except (idna.IDNAError, UnicodeError) as error:
-        raise NameRefusedError(
-            Reason.INVALID_NAME, f"{_quoted(text)} is not a domain name: {_cause(error)}"
-        ) from error
-    return encoded.decode("ascii")
+        # What the mapping takes out may leave the root's dot at the end.
+        mapped = idna.uts46_remap(typed, std3_rules=True).removesuffix(".")
+        if not mapped:
+            raise _invalid("the domain name is empty")
+        if "" in mapped.split("."):
+            raise _invalid(
+                f"{_quoted(typed)} has an empty label: two dots in a row, or a dot in front"
+            )
+        name = idna.encode(mapped, strict=True).decode("ascii")
+        _check_directions(name)
+    except idna.IDNAError as error:
+        raise _invalid(f"{_quoted(typed)} is not a domain name: {_cause(error)}") from error
+    return name
 
 
-def _refuse_addresses(name: str) -> None:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        if not name.rsplit(".", 1)[-1].isdigit():
-            return
-    raise NameRefusedError(
-        Reason.INVALID_NAME,
-        f"{name} is an IP address or ends in a number; only domain names can be registered",
-    )
+def _check_directions(name: str) -> None:
+    """RFC 5893 section 2: a label that runs from right to left binds all the others as well."""
+    labels = [idna.ulabel(label) for label in name.split(".")]
+    if any(unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in "".join(labels)):
+        for label in labels:
+            idna.check_bidi(label, check_ltr=True)
 
 
-def _cause(error: Exception) -> str:
+def _invalid(message: str) -> NameRefusedError:
+    return NameRefusedError(Reason.INVALID_NAME, message)
+
+
+def _cause(error: idna.IDNAError) -> str:
     """What idna says, with the character itself beside its number."""
-    text = _CODEPOINT.sub(_named, str(error)) or "it breaks the rules of IDNA 2008 (RFC 5891)"
-    return text[:1].lower() + text[1:200]
+    match error.code:
+        case "label_too_long":
+            return "a label has at most 63 characters in its ASCII form (RFC 1035)"
+        case "domain_too_long":
+            return "it has at most 253 characters in its ASCII form (RFC 1035)"
+    text = _CODEPOINT.sub(_named, str(error))
+    return f"{text[:1].lower()}{text[1:200]} (IDNA 2008, RFC 5891)"
 
 
 def _named(match: re.Match[str]) -> str:
@@ -141,8 +155,8 @@ def _named(match: re.Match[str]) -> str:
 
 
 def _quoted(text: str) -> str:
-    shown = text if len(text) <= 80 else text[:77] + "..."
-    return ascii(shown)
+    shown = repr(text)
+    return shown if len(shown) <= 100 else f"{shown[:96]}...{shown[0]}"
 
 
 def is_public_suffix(name: str) -> bool:
