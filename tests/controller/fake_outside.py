@@ -62,11 +62,11 @@ class FakeDns:
             return _answered(name, cnames=(f"{claim.id}.{ZONE}",), texts=claim.texts)
         return _answered(name, texts=claim.texts if record == "digests" else (claim.token,))
 
-    async def look_up(self, name: str) -> Evidence:
+    async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
         await asyncio.sleep(CA_LATENCY)
         evidence, domain = self.evidence(name), name.removeprefix(f"{CHALLENGE_LABEL}.")
         claim = claim_on(self._api, domain)
-        if claim is not None and judge(evidence, claim, ZONE).proof is not None:
+        if claim is not None and judge(evidence, claim, ZONE, self._now()).proof is not None:
             self.proved[domain, claim.id] = self._now()
         await asyncio.sleep(CA_LATENCY)
         return evidence

@@ -22,6 +22,7 @@ from customdomains.model.status import mark_of
 from customdomains.policy import schedule
 from customdomains.policy.decide import decide
 from customdomains.policy.findings import judge
+from customdomains.policy.nearby import after
 from customdomains.policy.ownership import holder_of
 from customdomains.policy.registration import new_claim
 from customdomains.policy.world import (
@@ -128,7 +129,7 @@ class Interpreter:
         assert domain is not None
         assert not domain.suspend
         assert timedelta(0) <= self.now - check.at < schedule.PROOF_FRESHNESS
-        assert judge(check.evidence, job.claim, build.ZONE).proof is not None
+        assert judge(check.evidence, job.claim, build.ZONE, check.at).proof is not None
         assert job.claim.verification is not None
         assert job.claim.verification.gone_since is None
         assert self.claim is not None
@@ -183,6 +184,7 @@ class Interpreter:
         """The lookup has ended."""
         assert self.check_job is not None
         check = Check(self.now, evidence, self.check_job.request)
+        check = after(self.memory.check, check, self.check_job)
         self.memory = replace(
             self.memory, check=check, checking=False, attempts=self.memory.attempts + 1
         )

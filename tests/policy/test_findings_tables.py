@@ -6,12 +6,24 @@ from typing import Any
 
 import build
 import pytest
-from build import DIGEST, DOMAIN, ID, OTHER_DIGEST, TARGET, TOKEN, ZONE, answer, evidence, nothing
+from build import (
+    DIGEST,
+    DOMAIN,
+    ID,
+    NOW,
+    OTHER_DIGEST,
+    TARGET,
+    TOKEN,
+    ZONE,
+    answer,
+    evidence,
+    nothing,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from customdomains.model.certificate import Method
-from customdomains.model.evidence import Evidence, Outcome, ServerAnswer
+from customdomains.model.evidence import Evidence, Outcome, Seen, ServerAnswer
 from customdomains.model.reasons import Reason
 from customdomains.policy.findings import challenges_present, describe, holds_any, judge, shown
 
@@ -55,15 +67,15 @@ ROWS: list[tuple[str, Any, Evidence, Method | None, Reason]] = [
 def test_what_evidence_means(
     name: str, claim: Any, found: Evidence, proof: Method | None, reason: Reason
 ) -> None:
-    finding = judge(found, claim, ZONE)
+    finding = judge(found, claim, ZONE, NOW)
     assert (finding.proof, finding.reason) == (proof, reason)
 
 
 def test_which_value_the_proof_rests_on() -> None:
-    assert judge(evidence(answer(TOKEN, DIGEST)), ORDERED, ZONE).digest is None
-    assert judge(evidence(answer(OTHER_DIGEST, DIGEST)), ORDERED, ZONE).digest == DIGEST
+    assert judge(evidence(answer(TOKEN, DIGEST)), ORDERED, ZONE, NOW).digest is None
+    assert judge(evidence(answer(OTHER_DIGEST, DIGEST)), ORDERED, ZONE, NOW).digest == DIGEST
     kept = replace(ORDERED, verification=build.proof(Method.MANUAL, digest=OTHER_DIGEST))
-    assert judge(evidence(answer(DIGEST, OTHER_DIGEST)), kept, ZONE).digest == OTHER_DIGEST
+    assert judge(evidence(answer(DIGEST, OTHER_DIGEST)), kept, ZONE, NOW).digest == OTHER_DIGEST
 
 
 @pytest.mark.parametrize(
@@ -71,7 +83,7 @@ def test_which_value_the_proof_rests_on() -> None:
 )
 def test_typing_mistakes_are_told_from_other_values(value: str) -> None:
     claim = replace(CLAIM, token="a" * 64) if value == "A" * 64 else CLAIM
-    message = judge(evidence(answer(value)), claim, ZONE).message
+    message = judge(evidence(answer(value)), claim, ZONE, NOW).message
     assert ("exactly as listed" in message) is ("\\" not in value)
 
 
@@ -84,24 +96,29 @@ def test_typing_mistakes_are_told_from_other_values(value: str) -> None:
     ],
 )
 def test_the_mend_of_a_wrong_cname(target: str, words: str) -> None:
-    assert words in judge(evidence(answer(cname=target)), CLAIM, ZONE).message
+    assert words in judge(evidence(answer(cname=target)), CLAIM, ZONE, NOW).message
 
 
 def test_the_same_fact_has_the_same_words() -> None:
     """Whatever the order of answers and values, and whoever else did not answer."""
     answers = (answer("b", "a"), answer("a", server="203.0.113.9:53"))
-    wanted = judge(evidence(*answers), CLAIM, ZONE)
+    wanted = judge(evidence(*answers), CLAIM, ZONE, NOW)
     for mixed in permutations((*answers, SILENT)):
         turned = tuple(replace(a, texts=a.texts[::-1]) for a in mixed)
-        assert judge(evidence(*turned), CLAIM, ZONE) == wanted
+        assert judge(evidence(*turned), CLAIM, ZONE, NOW) == wanted
 
 
 def test_who_said_what() -> None:
-    assert describe((answer("a", cname="x.y"), nothing(server="203.0.113.9:53"), SILENT)) == (
-        '192.0.2.53:53: CNAME x.y., TXT "a"',
-        "203.0.113.9:53: no such name",
+    found = (
+        answer("b", "a", cname="x.y", authentic=True, milliseconds=7),
+        nothing(server="203.0.113.9:53", host="ns.example.net"),
+        SILENT,
     )
-    assert describe((SILENT,)) == ("198.51.100.1:53: no answer in time",)
+    assert describe(found) == (
+        Seen("192.0.2.53:53", Outcome.ANSWERED, ("CNAME x.y.", "a", "b"), True, 5, 7),
+        Seen("ns.example.net (203.0.113.9:53)", Outcome.NO_SUCH_NAME, (), False, 5),
+    )
+    assert describe((SILENT,)) == (Seen("198.51.100.1:53", Outcome.TIMED_OUT, (), False, 5),)
 
 
 @given(st.text(max_size=400), st.integers(4, 200))
@@ -132,7 +149,7 @@ answers = st.builds(
 
 @given(st.lists(answers).map(tuple), st.sampled_from([CLAIM, ORDERED, RESTING]))
 def test_only_what_was_asked_for_proves(found: tuple[ServerAnswer, ...], claim: Any) -> None:
-    finding = judge(Evidence("_acme-challenge.shop.example.com", found), claim, ZONE)
+    finding = judge(Evidence("_acme-challenge.shop.example.com", found), claim, ZONE, NOW)
     conclusive = [a for a in found if a.outcome.conclusive]
     there = any(TARGET in a.cnames or set(a.texts) & {*claim.texts, DIGEST} for a in conclusive)
     if finding.proof is not None:

@@ -18,6 +18,7 @@ from customdomains.controller.store import Store
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
 from customdomains.model.domain import Key
 from customdomains.model.evidence import Evidence
+from customdomains.policy.nearby import after
 from customdomains.policy.schedule import PROOF_FRESHNESS
 from customdomains.policy.world import (
     Check,
@@ -110,12 +111,12 @@ class JobRunner:
     async def _check(self, key: Key, started: _Started[CheckDns]) -> None:
         job = started.job
         try:
-            evidence = await self._lookup.look_up(job.name)
+            evidence = await self._lookup.look_up(job.name, nearby=job.nearby)
         except Exception:
             log.exception("%s: CheckDns broke", key)
             evidence = Evidence(job.name, ())
         memory = self._store.memory(key)
-        check = Check(self._now(), evidence, job.request)
+        check = after(memory.check, Check(self._now(), evidence, job.request), job)
         self._ended(
             key,
             started,

@@ -44,7 +44,7 @@ class TxtLookup:
         self._deadline = deadline
         self._places = asyncio.Semaphore(concurrency)
 
-    async def look_up(self, name: str) -> Evidence:
+    async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
         """The TXT records at `name` (absolute, lower case, no trailing dot).
 
         A resolver is asked only where those before gave nothing conclusive; their answers stay
@@ -52,6 +52,7 @@ class TxtLookup:
         the TXT records but knows the alias at the name. Raises ValueError for a name that
         cannot be in the DNS (a label over 63 bytes, 255 in all).
         """
+        del nearby
         question = _parse(name)
         async with self._places:
             return Evidence(name, await self._ask_in_order(question))

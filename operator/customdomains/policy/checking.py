@@ -11,6 +11,7 @@ from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.names import challenge_name
 from customdomains.policy import certificates, ownership, schedule
 from customdomains.policy.findings import Finding, challenges_present, conclusive
+from customdomains.policy.nearby import looks_nearby
 from customdomains.policy.world import CheckDns, World
 
 
@@ -30,7 +31,8 @@ def check_job(case: Case) -> CheckDns | None:
     memory, domain = case.world.memory, case.domain
     if memory.checking or domain.suspend or case.now < next_check(case):
         return None
-    return CheckDns(challenge_name(case.claim.domain), domain.check_requested)
+    nearby = looks_nearby(case.claim, memory.check, case.finding, case.now)
+    return CheckDns(challenge_name(case.claim.domain), domain.check_requested, nearby)
 
 
 def next_check(case: Case) -> datetime:

@@ -75,8 +75,9 @@ def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) ->
     memory, rules = world.memory, world.rules
     finding = None
     if memory.check is not None:
-        finding = judge(memory.check.evidence, claim, rules.zone)
-        claim = ownership.apply_finding(claim, finding, memory.check.at, rules)
+        check = memory.check
+        finding = judge(check.evidence, claim, rules.zone, check.at)
+        claim = ownership.apply_finding(claim, finding, check.at, rules)
     if memory.result is not None:
         claim = certificates.apply_result(claim, memory.result)
     claim = certificates.without_foreign_order(domain, claim, rules)

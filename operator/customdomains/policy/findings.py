@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim
@@ -62,8 +63,9 @@ def delegation_target(claim: Claim, zone: str) -> str:
     return f"{claim.id}.{zone}"
 
 
-def judge(evidence: Evidence, claim: Claim, zone: str) -> Finding:
-    """Hold `evidence` about the challenge name against what `claim` wants there."""
+def judge(evidence: Evidence, claim: Claim, zone: str, at: datetime) -> Finding:
+    """Hold `evidence`, which was taken `at`, against what `claim` wants at its challenge name."""
+    del at
     seen = describe(evidence.answers)
     name = f"{challenge_name(claim.domain)}."
     target = delegation_target(claim, zone)

@@ -59,11 +59,16 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A finished DNS check; `request` is the check request it answers, if any."""
+    """A finished DNS check; `request` is the check request it answers, if any.
+
+    `nearby_at` is when a check last looked for the records in wrong places; what that found is
+    in the evidence of the checks after it as well.
+    """
 
     at: datetime
     evidence: Evidence
     request: str | None
+    nearby_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,39 @@
+"""Looking for records in wrong places too: when, and how long it counts what was found there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from customdomains.model.claim import Claim
+from customdomains.policy.findings import Finding, conclusive
+from customdomains.policy.schedule import DENSE
+from customdomains.policy.world import Check, CheckDns
+
+NEARBY_DELAY = timedelta(seconds=20)
+"""Between two such looks: they cost several questions, and checks can be seconds apart."""
+
+
+def looks_nearby(claim: Claim, check: Check | None, finding: Finding | None, now: datetime) -> bool:
+    """Whether the next check is to look in wrong places too: where the record is missing.
+
+    Without any check yet it is where the record has been wanted for a while: the first check
+    after a restart then says what those before it said.
+    """
+    if check is None or finding is None:
+        known = claim.verification
+        return now - claim.since >= DENSE if known is None else known.gone_since is not None
+    if finding.proof is not None or not conclusive(finding):
+        return False
+    return check.nearby_at is None or not check.nearby_at <= now < check.nearby_at + NEARBY_DELAY
+
+
+def after(before: Check | None, check: Check, job: CheckDns) -> Check:
+    """`check`, which `job` led to, with what the last look in wrong places found."""
+    if job.nearby:
+        check = replace(check, nearby_at=check.at)
+    elif before is not None:
+        check = replace(check, nearby_at=before.nearby_at)
+    if before is None or check.evidence.nearby is not None:
+        return check
+    return replace(check, evidence=replace(check.evidence, nearby=before.evidence.nearby))
