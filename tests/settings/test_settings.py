@@ -77,6 +77,13 @@ def test_addresses_to_listen_at(value: str) -> None:
     assert parse({"dns": {"listen": value}}).dns.listen == value
 
 
+def test_suffixes_are_taken_in_any_spelling() -> None:
+    denied = ["B\u00dcCHER.Example.net.", "zip", "co.uk"]
+    names = parse({"names": {"deniedSuffixes": denied, "allowedSuffixes": ["faß.de"]}}).names
+    assert names.denied_suffixes == ("xn--bcher-kva.example.net", "zip", "co.uk")
+    assert names.allowed_suffixes == ("xn--fa-hia.de",)
+
+
 WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     # what is changed, the path, what is shown of the value, what is said to be allowed
     ({"apiVersion": None}, "apiVersion", "missing", API_VERSION),
@@ -135,6 +142,26 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
         "409, 500",
     ),
     ({"verification": {"recheckInterval": "0s"}}, "verification.recheckInterval", "0s", "1s or"),
+    ({"claims": {"pendingExpiry": "0s"}}, "claims.pendingExpiry", "0s", "1s or longer"),
+    ({"names": {"deniedSuffixes": "a.net"}}, "names.deniedSuffixes", "'a.net'", "a list, each"),
+    ({"names": {"deniedSuffixes": [".a.net"]}}, "names.deniedSuffixes[0]", "'.a.net'", "in front"),
+    ({"names": {"deniedSuffixes": ["*.a.net"]}}, "names.deniedSuffixes[0]", "'*.a", "in front"),
+    ({"names": {"allowedSuffixes": ["a.net", 5]}}, "names.allowedSuffixes[1]", "5", "such as"),
+    ({"names": {"allowedSuffixes": ["xn--zz.de"]}}, "names.allowedSuffixes[0]", "xn--z", "such as"),
+    ({"names": {"allowedSuffixes": ["10.0.0.1"]}}, "names.allowedSuffixes[0]", "'10.0", "such as"),
+    (
+        {"names": {"allowedSuffixes": ["a.net", "x.d.example.net"]}},
+        "names.allowedSuffixes[1]",
+        "'x.d.example.net'",
+        "below d.example.net can be registered (it is the delegation zone)",
+    ),
+    (
+        {"names": {"allowedSuffixes": ["a.NET"], "deniedSuffixes": ["b.net", "a.net"]}},
+        "names.allowedSuffixes[0]",
+        "'a.net'",
+        "below a.net can be registered (names.deniedSuffixes)",
+    ),
+    ({"names": {"privateSuffixes": True}}, "names.privateSuffixes", "true", "Allow, Refuse"),
     ({"controller": {"leaseDuration": "2s"}}, "controller.leaseDuration", "2s", "3s or longer"),
     ({"controller": {"namespace": "a.b"}}, "controller.namespace", "'a.b'", "digits and hyphens"),
 ]

@@ -64,16 +64,11 @@ def canonical_name(text: str) -> str:
     an IP address, a single label, a special-use name (RFC 6761) or a public suffix of the Public
     Suffix List's ICANN part.
     """
-    typed = text.strip()
-    name = _to_a_labels(typed)
+    name = a_labels(text)
     labels = name.split(".")
-    if _NUMBER.fullmatch(labels[-1]):
-        raise _invalid(
-            f"{name} is an IP address or ends in a number; only domain names can be registered"
-        )
     if len(labels) < 2:
         raise _invalid(
-            f"{_quoted(typed)} is a single label; a domain name has at least two, "
+            f"{_quoted(text.strip())} is a single label; a domain name has at least two, "
             "such as www.example.com"
         )
     if len(name) > MAX_LENGTH:
@@ -96,7 +91,12 @@ def canonical_name(text: str) -> str:
     return name
 
 
-def _to_a_labels(typed: str) -> str:
+def a_labels(text: str) -> str:
+    """`text` in the canonical form, whether it can be owned or not, such as `com`.
+
+    Raises `NameRefusedError` for what is no domain name.
+    """
+    typed = text.strip()
     if len(typed) > MAX_TYPED:
         raise _invalid(
             f"the name has {len(typed)} characters; a domain name has at most 253 (RFC 1035)"
@@ -123,6 +123,10 @@ def _to_a_labels(typed: str) -> str:
         _check_directions(name)
     except idna.IDNAError as error:
         raise _invalid(f"{_quoted(typed)} is not a domain name: {_cause(error)}") from error
+    if _NUMBER.fullmatch(name.rsplit(".", 1)[-1]):
+        raise _invalid(
+            f"{name} is an IP address or ends in a number; only domain names can be registered"
+        )
     return name
 
 

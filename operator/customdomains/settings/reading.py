@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from customdomains.settings.schema import Duration, Section, Settings
+from customdomains.settings.schema import Duration, Section, Settings, Suffix
 from customdomains.settings.wording import in_words
 
 API_VERSION = "config.customdomains.dev/v1"
@@ -137,11 +137,11 @@ def _convert(body: dict[str, Any], sources: Mapping[str, str]) -> Settings:
 
 
 def _decode(kind: type, value: Any) -> Any:
-    if kind is not Duration:
+    if kind is not Duration and kind is not Suffix:
         raise NotImplementedError(kind)
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no duration")  # noqa: TRY004 - msgspec adds the path to it
-    return Duration(value)
+        raise ValueError(f"{value!r} is no text")  # noqa: TRY004 - msgspec adds the path to it
+    return kind(value)
 
 
 def _check(settings: Settings) -> None:
@@ -156,12 +156,27 @@ def _check(settings: Settings) -> None:
             "api.authentication.tokenFile: it is missing; mode Token needs a file with one token a "
             "line; to serve everybody without asking, set api.authentication.mode to Disabled"
         )
+    _check_suffixes(settings)
     lookups = settings.lookups
     _at_least("lookups.timeout", lookups.timeout, Duration("10ms"))
     _at_least("lookups.deadline", lookups.deadline, lookups.timeout)
     _at_least("verification.recheckInterval", settings.verification.recheck_interval, _SECOND)
+    _at_least("claims.pendingExpiry", settings.claims.pending_expiry, _SECOND)
     _at_least("controller.leaseDuration", settings.controller.lease_duration, Duration("3s"))
     _at_least("api.controllerTimeout", settings.api.controller_timeout, _SECOND)
+
+
+def _check_suffixes(settings: Settings) -> None:
+    """An allowed suffix that is denied as well would silently do nothing."""
+    denied = (settings.delegation.zone, *settings.names.denied_suffixes)
+    for place, allowed in enumerate(settings.names.allowed_suffixes):
+        above = next((s for s in denied if f".{allowed}".endswith(f".{s}")), None)
+        if above is not None:
+            source = "it is the delegation zone" if above == denied[0] else "names.deniedSuffixes"
+            raise SettingsError(
+                f"names.allowedSuffixes[{place}]: {str(allowed)!r} is not possible; no name below "
+                f"{above} can be registered ({source})"
+            )
 
 
 _SECOND = Duration("1s")

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from customdomains.model.names import a_labels
+
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _LONGEST = timedelta(days=3650)
@@ -33,6 +35,20 @@ class Duration:
     def seconds(self) -> float:
         """In seconds."""
         return self.delta.total_seconds()
+
+
+class Suffix(str):
+    """The end of domain names, in the canonical form whatever spelling it is written in."""
+
+    ALLOWED = (
+        "a domain name such as platform.example.net or com, without a dot or an asterisk in "
+        "front; it stands for itself and all names below it"
+    )
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> Suffix:
+        return super().__new__(cls, a_labels(text))
 
 
 _PORT = r"(0|[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
@@ -71,14 +87,6 @@ DnsName = Annotated[
         pattern=rf"^(?=.{{1,200}}$){_LABEL}(\.{_LABEL})+$",
         description="a domain name of at most 200 characters in lower case with at least two "
         "labels and no dot at its end, such as delegated.example.net",
-    ),
-]
-Suffix = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=rf"^(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*$",
-        description="a domain name in lower case (A-labels) without a dot at its end, such as "
-        "platform.example.net; it stands for itself and all names below it",
     ),
 ]
 ObjectName = Annotated[

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from customdomains.settings.schema import Duration, Settings
+from customdomains.settings.schema import Duration, Settings, Suffix
 
 _FIELD = re.compile(r"(missing required|unknown) field `(.+)`$")
 _STEP = re.compile(r"[^.\[\]]+")
@@ -65,8 +65,8 @@ def _allowed(kind: inspect.Type) -> str:
             return f"a list, each entry {_allowed(item)}"
         case inspect.StructType():
             return f"a mapping that may have {_names(kind)}"
-        case inspect.CustomType(cls=cls) if cls is Duration:
-            return Duration.ALLOWED
+        case inspect.CustomType(cls=cls) if issubclass(cls, Duration | Suffix):
+            return cls.ALLOWED
         case _:
             return "a text"
 
