@@ -17,13 +17,14 @@ class ClaimRules:
     """How claims are kept and contested.
 
     A seat that proves nothing expires after `pending_expiry`; one whose CustomDomain is gone is
-    kept for `retention`. `contests` tells whether others may contend for a name that is held,
-    `contenders` how many seats of others a claim has at most, `per_namespace` how many seats a
-    namespace may have (0: as many as it likes).
+    kept for `retention`, its Secret for `secrets_kept`. `contests` tells whether others may contend
+    for a name that is held, `contenders` how many seats of others a claim has at most,
+    `per_namespace` how many seats a namespace may have (0: as many as it likes).
     """
 
     pending_expiry: timedelta = timedelta(days=7)
     retention: timedelta = timedelta(days=7)
+    secrets_kept: timedelta = timedelta(days=1)
     contests: bool = True
     contenders: int = 8
     per_namespace: int = 0
