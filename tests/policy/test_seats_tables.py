@@ -12,7 +12,7 @@ from customdomains.model.claim import NOBODY, TRANSFER_TO, Claim, Contender, Hol
 from customdomains.model.domain import Key
 from customdomains.model.identity import Identity
 from customdomains.model.reasons import Reason
-from customdomains.policy import seats
+from customdomains.policy import seats, succession
 from customdomains.policy.seats import Refusal
 from customdomains.policy.world import ClaimRules
 
@@ -108,9 +108,7 @@ def test_who_gets_no_seat(
     assert isinstance(refusal, Refusal)
     assert refusal.reason is reason
     assert refusal == seats.refuse(claim, holder, rules, seats=0)
-    namespaces = {other.holder.key.namespace for other in seats.all_seats(claim)} | {
-        claim.reserved_for or ""
-    }
+    namespaces = {other.holder.key.namespace for other in claim.seats} | {claim.reserved_for or ""}
     words = set(refusal.message.replace(",", " ").split())
     assert not words & (namespaces - {holder.key.namespace}), "it names another namespace"
 
@@ -257,7 +255,7 @@ def test_the_loser_keeps_identity_and_certificate() -> None:
         contenders=(seat("a"), seat("b")),
     )
     proof = build.proof(verified_at=NOW)
-    after = seats.take_over(have, seat("b"), proof, NOW, "asked")
+    after = succession.take_over(have, seat("b"), proof, NOW, "asked")
     assert (after.id, after.token, after.holder) == ("id-b", "token-b", seat("b").holder)
     assert after.verification == proof
     assert (after.order, after.failure, after.issue_handled) == (None, None, None)
@@ -265,15 +263,15 @@ def test_the_loser_keeps_identity_and_certificate() -> None:
     lost = Standing(since=have.created, lost_at=NOW, asked="asked")
     loser = Contender(have.id, have.token, have.holder, lost, have.certificate)
     assert after.contenders == (seat("a"), loser)
-    assert seats.is_asleep(loser)
-    assert not seats.is_woken(loser, "asked")
-    assert not seats.is_woken(loser, None)
-    assert seats.is_woken(loser, "asked again")
+    assert succession.is_asleep(loser)
+    assert not succession.is_woken(loser, "asked")
+    assert not succession.is_woken(loser, None)
+    assert succession.is_woken(loser, "asked again")
 
 
 def test_a_loser_who_takes_it_back_has_its_certificate() -> None:
     loser = replace(seat("a"), certificate=build.certificate())
-    after = seats.take_over(
+    after = succession.take_over(
         replace(build.claim(), contenders=(loser,)), loser, build.proof(), NOW, None
     )
     assert after.certificate == build.certificate()
@@ -283,10 +281,10 @@ def test_a_loser_who_takes_it_back_has_its_certificate() -> None:
 # --- expiry ---------------------------------------------------------------------------------------
 
 EXPIRES: list[tuple[str, Claim, Contender, datetime | None]] = [
-    ("a holder", build.claim(), seats.holder_seat(build.claim()), build.claim().created + 7 * DAY),
+    ("a holder", build.claim(), build.claim().holder_seat, build.claim().created + 7 * DAY),
     ("a holder since", build.claim(standing=Standing(since=NOW)),
-     seats.holder_seat(build.claim(standing=Standing(since=NOW))), NOW + 7 * DAY),
-    ("a verified holder", GONE, seats.holder_seat(GONE), None),
+     build.claim(standing=Standing(since=NOW)).holder_seat, NOW + 7 * DAY),
+    ("a verified holder", GONE, GONE.holder_seat, None),
     ("a contender", PROVED, seat("a"), NOW - HOUR + 7 * DAY),
     ("who has expired", PROVED, seat("a", expired_at=NOW), None),
     ("who has lost", PROVED, seat("a", lost_at=NOW), None),
@@ -305,9 +303,9 @@ def test_an_expired_holder_goes_behind_the_first_who_waits() -> None:
     claim = build.claim(
         contenders=(seat("a", expired_at=NOW), seat("b", lost_at=NOW), seat("c"), seat("d"))
     )
-    mine = seats.holder_seat(claim)
+    mine = claim.holder_seat
     assert mine is not None
-    after = seats.expire(claim, mine, "asked", NOW)
+    after = succession.expire(claim, mine, "asked", NOW)
     assert (after.id, after.holder, after.standing) == (
         "id-c",
         seat("c").holder,
@@ -316,21 +314,21 @@ def test_an_expired_holder_goes_behind_the_first_who_waits() -> None:
     assert [other.id for other in after.contenders] == ["id-a", "id-b", "id-d", claim.id]
     former = after.contenders[-1]
     assert former.standing == Standing(since=claim.created, expired_at=NOW, asked="asked")
-    again = seats.revive(after, former, NOW)
+    again = succession.revive(after, former, NOW)
     assert again.id == "id-c"
     assert again.contenders[-1].standing == Standing(since=NOW)
 
 
 def test_who_expired_alone_holds_it_again_when_woken() -> None:
-    mine = seats.holder_seat(EXPIRED)
+    mine = EXPIRED.holder_seat
     assert mine is not None
-    assert seats.revive(EXPIRED, mine, NOW).standing == Standing(since=NOW)
+    assert succession.revive(EXPIRED, mine, NOW).standing == Standing(since=NOW)
 
 
 def test_the_first_to_wake_holds_it() -> None:
     other = seat("a", expired_at=NOW)
     claim = replace(EXPIRED, contenders=(other,))
-    after = seats.revive(claim, other, NOW)
+    after = succession.revive(claim, other, NOW)
     assert after.id == "id-a"
     assert [left.id for left in after.contenders] == [build.ID]
 
@@ -339,8 +337,8 @@ def test_the_first_to_wake_holds_it() -> None:
 
 
 def left(claim: Claim, seat_id: str = build.ID) -> Claim | None:
-    mine = next(each for each in seats.all_seats(claim) if each.id == seat_id)
-    return seats.vacate(claim, mine, NOW)
+    mine = next(each for each in claim.seats if each.id == seat_id)
+    return succession.vacate(claim, mine, NOW)
 
 
 def test_a_vacant_seat_is_kept() -> None:
@@ -363,12 +361,12 @@ def test_an_unproved_one_makes_way_and_is_kept_behind() -> None:
 
 
 def test_one_to_be_released_is_gone_at_once() -> None:
-    kept = seats.holder_seat(PROVED)
+    kept = PROVED.holder_seat
     assert kept is not None
-    claim = seats.release_on_delete(PROVED, kept, release=True)
+    claim = succession.release_on_delete(PROVED, kept, release=True)
     assert claim.standing.release
     assert left(claim) is None
-    assert seats.release_on_delete(PROVED, kept, release=False) == PROVED
+    assert succession.release_on_delete(PROVED, kept, release=False) == PROVED
     contended = left(replace(claim, contenders=(seat("a"),)))
     assert contended is not None
     assert (contended.id, contended.contenders) == ("id-a", ())
@@ -378,7 +376,7 @@ def test_a_contender_leaves_alone() -> None:
     after = left(CONTESTED, "id-a")
     assert after is not None
     assert [other.standing.vacant_since for other in after.contenders] == [NOW, NOW - DAY]
-    assert seats.remove(CONTESTED, "id-a", NOW) == replace(
+    assert succession.remove(CONTESTED, "id-a", NOW) == replace(
         CONTESTED, contenders=CONTESTED.contenders[1:]
     )
 
@@ -401,7 +399,7 @@ HEIRS: list[tuple[tuple[Contender, ...], str, Standing]] = [
 @pytest.mark.parametrize(("line", "heir", "standing"), HEIRS, ids=[r[1] for r in HEIRS])
 def test_who_is_next(line: tuple[Contender, ...], heir: str, standing: Standing) -> None:
     claim = replace(PROVED, certificate=build.certificate(), contenders=line)
-    after = seats.remove(claim, claim.id, NOW)
+    after = succession.remove(claim, claim.id, NOW)
     assert after is not None
     assert (after.id, after.standing) == (heir, standing)
     assert (after.verification, after.certificate) == (None, None)
@@ -409,21 +407,21 @@ def test_who_is_next(line: tuple[Contender, ...], heir: str, standing: Standing)
 
 
 def test_nobody_is_left() -> None:
-    assert seats.remove(PROVED, PROVED.id, NOW) is None
+    assert succession.remove(PROVED, PROVED.id, NOW) is None
 
 
 def test_a_reserved_name_goes_back_to_nobody() -> None:
     claim = replace(PROVED, reserved_for="tenant", contenders=(seat("a"),))
-    after = seats.remove(claim, claim.id, NOW)
+    after = succession.remove(claim, claim.id, NOW)
     assert after == replace(reserved("tenant"), contenders=(seat("a"),))
     mine = seat("tenant")
-    after = seats.remove(replace(claim, contenders=(seat("a"), mine)), claim.id, NOW)
+    after = succession.remove(replace(claim, contenders=(seat("a"), mine)), claim.id, NOW)
     assert after is not None
     assert (after.id, after.contenders) == (mine.id, (seat("a"),))
 
 
 def test_nobody_is_promoted_to_a_name_reserved_for_another() -> None:
     claim = build.claim(reserved_for="tenant", contenders=(seat("a"), seat("tenant")))
-    mine = seats.holder_seat(claim)
+    mine = claim.holder_seat
     assert mine is not None
-    assert seats.expire(claim, mine, None, NOW + SECOND).id == "id-tenant"
+    assert succession.expire(claim, mine, None, NOW + SECOND).id == "id-tenant"

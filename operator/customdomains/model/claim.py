@@ -61,6 +61,7 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
+_FRESH = Standing()
 _KEPT_METADATA = ("labels", "annotations")
 
 
@@ -85,7 +86,7 @@ class Claim:
     certificate: CertificateRecord | None = None
     failure: Failure | None = None
     issue_handled: str | None = None
-    standing: Standing = Standing()
+    standing: Standing = _FRESH
     contenders: tuple[Contender, ...] = ()
     reserved_for: str | None = None
     metadata: Mapping[str, Any] | None = None
@@ -96,6 +97,20 @@ class Claim:
         return self.standing.since or self.created
 
     @property
+    def holder_seat(self) -> Contender | None:
+        """The holder's seat as one among the others; None where nobody holds the claim."""
+        if self.holder == NOBODY:
+            return None
+        standing = replace(self.standing, since=self.since)
+        return Contender(self.id, self.token, self.holder, standing, self.certificate)
+
+    @property
+    def seats(self) -> tuple[Contender, ...]:
+        """Every seat, the holder's first."""
+        first = self.holder_seat
+        return (first, *self.contenders) if first else self.contenders
+
+    @property
     def texts(self) -> tuple[str, ...]:
         """What our responder answers for the holder: the token, then the challenge digests."""
         return (self.token, *self.order.digests) if self.order else (self.token,)
@@ -103,8 +118,7 @@ class Claim:
     @property
     def keys(self) -> tuple[Key, ...]:
         """Where the CustomDomains of all seats are, the holder's first."""
-        seats = (self.holder, *(contender.holder for contender in self.contenders))
-        return tuple(dict.fromkeys(seat.key for seat in seats if seat != NOBODY))
+        return tuple(dict.fromkeys(seat.holder.key for seat in self.seats))
 
     def seen_by(self, contender: Contender) -> Claim:
         """The claim as it would be with `contender` as a holder who has proved nothing.
