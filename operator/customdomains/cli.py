@@ -242,7 +242,7 @@ def _api_options(settings: Settings) -> ApiOptions:
         host=host,
         port=port,
         namespace=api.namespace,
-        zone=settings.delegation.zone,
+        rules=_rules(settings),
         token_file=Path(authentication.token_file or "") if asked else None,
         registered_status=api.registered_status,
         controller_timeout=api.controller_timeout.seconds,

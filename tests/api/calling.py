@@ -13,8 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from customdomains.api import ApiOptions, serving
 from customdomains.cluster import ApiClient
+from customdomains.policy.world import Rules
 
 ZONE = "delegated.example.net"
+RULES = Rules(zone=ZONE, issuers=("ca",))
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ async def api_server(
             "host": "127.0.0.1",
             "port": 0,
             "namespace": namespace,
-            "zone": ZONE,
+            "rules": RULES,
             "token_file": None,
             **options,
         }

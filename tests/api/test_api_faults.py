@@ -6,7 +6,7 @@ import json
 
 import aiohttp
 import pytest
-from api.calling import Caller, api_server, eventually, fresh_name, is_ready
+from api.calling import RULES, Caller, api_server, eventually, fresh_name, is_ready
 from api.standin import find_wrong, standing_in
 from cluster.relay import relayed
 from prometheus_client import CollectorRegistry
@@ -203,7 +203,7 @@ async def test_beyond_the_bound_calls_are_turned_away_and_probes_are_not(
 
 async def test_what_is_under_way_is_finished_at_the_end(client, namespace):
     stop, port, registry = asyncio.Event(), free_port(), CollectorRegistry()
-    options = ApiOptions("127.0.0.1", port, namespace, "delegated.example.net", token_file=None)
+    options = ApiOptions("127.0.0.1", port, namespace, RULES, token_file=None)
     server = asyncio.create_task(run_api(options, client, registry, stop))
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
         api = Caller(session)
@@ -231,7 +231,7 @@ async def test_an_address_in_use_stops_the_start(client, namespace):
     listener = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     async with listener:
         port = listener.sockets[0].getsockname()[1]
-        options = ApiOptions("127.0.0.1", port, namespace, "delegated.example.net", token_file=None)
+        options = ApiOptions("127.0.0.1", port, namespace, RULES, token_file=None)
         with pytest.raises(OSError, match="address already in use"):
             await run_api(options, client, CollectorRegistry(), asyncio.Event())
 

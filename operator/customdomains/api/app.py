@@ -20,6 +20,7 @@ from customdomains.api.metrics import HttpMetrics
 from customdomains.api.registration import Registrar
 from customdomains.api.requests import Requests
 from customdomains.cluster import ApiClient
+from customdomains.policy.world import Rules
 
 _KEEPALIVE = 75.0  # seconds an idle connection is kept: longer than proxies keep theirs
 _SETTLE = 0.1  # seconds for the last connections to send their requests
@@ -32,8 +33,8 @@ _log = logging.getLogger(__name__)
 class ApiOptions:
     """What the HTTP process needs of the settings.
 
-    `zone` is the delegation zone; `namespace` is where domains are registered, and all that is
-    served; `registered_status` answers for a domain that is held already (409 or 500);
+    `namespace` is where domains are registered, and all that is served; `rules` say which may be;
+    `registered_status` answers for a domain that is held already (409 or 500);
     `controller_timeout` is in seconds. With `token_file` None nobody is asked for a token; port 0
     takes any.
     """
@@ -41,7 +42,7 @@ class ApiOptions:
     host: str
     port: int
     namespace: str
-    zone: str
+    rules: Rules
     token_file: Path | None
     registered_status: int = 500
     controller_timeout: float = 15.0
@@ -111,9 +112,9 @@ def _application(
     gate = Gate(tokens, HttpMetrics(registry), ready, options.registered_status)
     handlers = Handlers(
         directory,
-        Registrar(client, directory),
+        Registrar(client, directory, options.rules),
         Requests(client, directory, options.controller_timeout),
-        options.zone,
+        options.rules.zone,
     )
     probes = Probes(registry, ready)
 

@@ -38,11 +38,12 @@ class AlreadyRegistered(CallError):  # noqa: N818
         )
 
 
+class NotAllowed(CallError):  # noqa: N818
+    """The call is right, and an administrator's rule is against it."""
+
+
 class LookupFailed(CallError):  # noqa: N818
     """The DNS could not be asked, which says nothing about the record."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("lookup_failed", message)
 
 
 class Failed(CallError):  # noqa: N818
@@ -62,4 +63,4 @@ def storage_failed(what: str, error: ApiError) -> Failed:
 
 def code_of(reason: str) -> str:
     """A condition's CamelCase reason as a code: `RecordMissing` is `record_missing`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", reason).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", reason).lower()

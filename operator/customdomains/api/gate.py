@@ -15,6 +15,7 @@ from customdomains.api.errors import (
     CallError,
     Failed,
     LookupFailed,
+    NotAllowed,
     NotThere,
     Refused,
 )
@@ -55,6 +56,7 @@ class Gate:
         metrics.watch_in_flight(lambda: self._in_flight)
         self._statuses: Mapping[type[CallError], int] = {
             Refused: 400,
+            NotAllowed: 403,
             NotThere: 404,
             LookupFailed: 424,
             AlreadyRegistered: registered_status,

@@ -43,7 +43,9 @@ from customdomains.model.claim import Claim, Holder, parse_claim, render_claim
 from customdomains.model.domain import EXTERNAL_ID, Key
 from customdomains.model.identity import mint_identity
 from customdomains.model.names import NameRefusedError, canonical_name
+from customdomains.policy.naming import refuse
 from customdomains.policy.registration import new_claim
+from customdomains.policy.world import Rules
 
 _log = logging.getLogger(__name__)
 
@@ -65,16 +67,14 @@ class NewDomain:
 class Registrar:
     """Makes and deletes registrations in the directory's namespace. Raises `CallError`."""
 
-    def __init__(self, client: ApiClient, directory: Directory) -> None:
+    def __init__(self, client: ApiClient, directory: Directory, rules: Rules) -> None:
         self._client = client
         self._directory = directory
+        self._rules = rules
 
     async def register(self, wanted: NewDomain) -> Registration:
         """Register the domain; both objects are stored when this returns."""
-        try:
-            domain = canonical_name(wanted.supplied)
-        except NameRefusedError as refusal:
-            raise Refused("invalid_domain_name", refusal.message) from refusal
+        domain = self._checked(wanted.supplied)
         key = Key(self._directory.namespace, domain)
         holder = Holder(key, self._directory.namespace_uid, uid=None)
         minted = new_claim(domain, holder, mint_identity(secrets.token_bytes))
@@ -95,6 +95,17 @@ class Registrar:
             await self._delete_claim(claim)
         except ApiError as error:
             raise storage_failed(_NOT_DELETED, error) from error
+
+    def _checked(self, supplied: str) -> str:
+        """The canonical name, if that may be registered."""
+        try:
+            domain = canonical_name(supplied)
+        except NameRefusedError as error:
+            raise Refused("invalid_domain_name", error.message) from error
+        refusal = refuse(domain, self._rules.names)
+        if refusal is not None:
+            raise Refused("invalid_domain_name", refusal.message)
+        return domain
 
     # --- the claim -----------------------------------------------------------------------------
 

@@ -9,27 +9,29 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import msgspec
 
 from customdomains.api.directory import Directory
 from customdomains.api.errors import (
     CallError,
     Failed,
-    LookupFailed,
     Refused,
     code_of,
     no_such_domain,
     storage_failed,
 )
 from customdomains.api.resources import DomainView, Registration, parse_view
+from customdomains.api.verdicts import (
+    condition,
+    lookup_failed,
+    shortcoming,
+    status_proved,
+    what_is_wrong,
+)
 from customdomains.cluster import ApiClient, ApiError, Conflict, NotFound
 from customdomains.cluster.kinds import CUSTOM_DOMAINS
 from customdomains.model.claim import Claim, Failure
 from customdomains.model.domain import CHECK_REQUESTED, ISSUE_REQUESTED, Issuance
 from customdomains.model.reasons import Reason
-from customdomains.model.status import RecordState
 from customdomains.policy.ownership import proof_current
 
 _TENANTS_OWN = frozenset({Reason.SECRET_CONFLICT, Reason.UNKNOWN_ISSUER})
@@ -66,7 +68,7 @@ class Requests:
         found = await self._settled(registration_id)
         if _verified(found):
             return found
-        raise _what_is_wrong(found.domain)
+        raise what_is_wrong(found.domain)
 
     async def issue(self, registration_id: str) -> Registration:
         """The registration with an order under way, or with the certificate it already led to.
@@ -74,7 +76,7 @@ class Requests:
         Raises `Refused` where there can be no order, `Failed` where there came none.
         """
         found = await self._directory.find(registration_id)
-        if not proof_current(found.claim) and _status_proved(found.domain):
+        if not proof_current(found.claim) and status_proved(found.domain):
             found = await self._settled(registration_id)
         _refuse_unproved(found)
         if found.claim.order is not None:
@@ -96,7 +98,7 @@ class Requests:
             await self._directory.claims.wait_for(found.claim.domain, answered, self._timeout)
         except TimeoutError:
             waiting = await self._directory.find(registration_id)
-            raise _unreachable(waiting.domain) or _no_answer() from None
+            raise lookup_failed(waiting.domain) or _no_answer() from None
         after = await self._directory.find(registration_id)
         _refuse_unproved(after)
         if after.claim.order is None and after.claim.failure is not None:
@@ -121,7 +123,7 @@ class Requests:
     async def _settled(self, registration_id: str) -> Registration:
         """The registration, its claim at least as new as its status: two watches bring them."""
         found = await self._directory.find(registration_id)
-        if not proof_current(found.claim) and _status_proved(found.domain):
+        if not proof_current(found.claim) and status_proved(found.domain):
             try:
                 await self._directory.read_claim(found.claim.domain)
             except ApiError as error:
@@ -139,12 +141,7 @@ class Requests:
 
 def _verified(found: Registration) -> bool:
     """Whether the proof is there now, and the status that callers read says so."""
-    return proof_current(found.claim) and _status_proved(found.domain)
-
-
-def _status_proved(view: DomainView) -> bool:
-    condition = _condition(view, "Verified")
-    return condition.get("status") == "True" and condition.get("reason") == Reason.PROVED
+    return proof_current(found.claim) and status_proved(found.domain)
 
 
 def _check_answered(view: DomainView) -> bool:
@@ -157,37 +154,6 @@ def _issue_answered(claim: Claim, asked: DomainView, before: str | None) -> bool
     return mark is not None and handled is not None and handled != before and handled >= mark
 
 
-def _condition(view: DomainView, kind: str) -> dict[str, Any]:
-    """The condition of this type; empty where there is none."""
-    conditions: list[dict[str, Any]] = msgspec.json.decode(view.conditions or b"[]")
-    return next((c for c in conditions if c.get("type") == kind), {})
-
-
-def _what_is_wrong(view: DomainView) -> CallError:
-    """After a check that did not prove the domain: what it found, as the condition says it."""
-    unreachable = _unreachable(view)
-    if unreachable is not None:
-        return unreachable
-    condition = _condition(view, "Verified") or _condition(view, "Ready")
-    reason, message = condition.get("reason"), condition.get("message")
-    return Refused(
-        code_of(reason) if reason else "domain_not_verified",
-        message or "the domain is not verified",
-    )
-
-
-def _unreachable(view: DomainView) -> LookupFailed | None:
-    """The last check's failure to ask, if that is how it ended."""
-    condition = _condition(view, "Verified")
-    if condition.get("reason") == Reason.LOOKUP_FAILED:
-        return LookupFailed(condition["message"])
-    records: list[dict[str, Any]] = msgspec.json.decode(view.records or b"[]")
-    for record in records:
-        if record["state"] == RecordState.UNREACHABLE:
-            return LookupFailed(record["message"])
-    return None
-
-
 def _refuse_suspended(view: DomainView) -> None:
     if view.suspend:
         raise Refused(
@@ -198,8 +164,7 @@ def _refuse_suspended(view: DomainView) -> None:
 
 def _refuse_unproved(found: Registration) -> None:
     if not proof_current(found.claim):
-        condition = _condition(found.domain, "Verified")
-        why = condition.get("message", "the DNS has not been asked yet")
+        why = shortcoming(found.domain).get("message", "the DNS has not been asked yet")
         raise Refused(
             "domain_not_verified",
             f"a certificate needs a verified domain, and {found.claim.domain} is not: {why}",
@@ -213,7 +178,7 @@ def _refuse_unwanted(found: Registration, patience: timedelta) -> None:
             "certificate_not_wanted",
             "no certificate is wanted: spec.certificate.issuance of the domain is Never",
         )
-    issued = _condition(found.domain, "CertificateIssued")
+    issued = condition(found.domain, "CertificateIssued")
     if issued.get("reason") == Reason.UNKNOWN_ISSUER:
         raise Refused("unknown_issuer", issued["message"])
     failure = found.claim.failure

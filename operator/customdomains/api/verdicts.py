@@ -1,0 +1,92 @@
+"""What a check has found, as an answer to the call that asked for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from customdomains.api.errors import CallError, LookupFailed, Refused, code_of
+from customdomains.api.resources import DomainView
+from customdomains.model.reasons import Reason
+from customdomains.model.status import RecordState
+
+LOOKUP_SUCCEEDED = {
+    Reason.NOT_CHECKED_YET: True,
+    Reason.PROVED: True,
+    Reason.RECORD_MISSING: True,
+    Reason.RECORD_MISMATCH: True,
+    Reason.RECORD_CONFLICT: True,
+    Reason.OLDER_REGISTRATION: True,
+    Reason.WRONG_NAME: True,
+    Reason.QUOTED_VALUE: True,
+    Reason.WRONG_TARGET: True,
+    Reason.WILDCARD_ANSWER: True,
+    Reason.SERVERS_DISAGREE: True,
+    Reason.NEGATIVE_ANSWER_CACHED: True,
+    Reason.ALIAS_LOOP: False,
+    Reason.ZONE_NOT_FOUND: False,
+    Reason.LAME_DELEGATION: False,
+    Reason.SERVERS_UNREACHABLE: False,
+    Reason.DNSSEC_BOGUS: False,
+    Reason.LOOKUP_FAILED: False,
+    Reason.PROOF_GONE: True,
+    Reason.PROOF_EXPIRED: True,
+}
+"""Of each reason of `Verified`: whether the DNS gave an answer that says something about the
+record. Where it did, the record (or the seat) is what is wrong: 400; where not: 424.
+"""
+
+
+def status_proved(view: DomainView) -> bool:
+    """Whether the status says that the record is there now."""
+    verified = condition(view, "Verified")
+    return verified.get("status") == "True" and verified.get("reason") == Reason.PROVED
+
+
+def condition(view: DomainView, kind: str) -> dict[str, Any]:
+    """The condition of this type; empty where there is none."""
+    conditions: list[dict[str, Any]] = msgspec.json.decode(view.conditions or b"[]")
+    return next((c for c in conditions if c.get("type") == kind), {})
+
+
+def shortcoming(view: DomainView) -> dict[str, Any]:
+    """The condition that says why the domain is not verified; empty where none does.
+
+    A record that is there is not enough for who contends with a holder whose proof is good.
+    """
+    verified, claimed = condition(view, "Verified"), condition(view, "Claimed")
+    if verified and verified.get("reason") != Reason.PROVED:
+        return verified
+    if claimed.get("status") == "False":
+        return claimed
+    return {} if verified else condition(view, "Ready")
+
+
+def what_is_wrong(view: DomainView) -> CallError:
+    """After a check that did not make the domain verified: what it found, as the status says it."""
+    failed = lookup_failed(view)
+    if failed is not None:
+        return failed
+    found = shortcoming(view)
+    reason, message = found.get("reason"), found.get("message")
+    return Refused(
+        code_of(reason) if reason else "domain_not_verified",
+        message or "the domain is not verified",
+    )
+
+
+def lookup_failed(view: DomainView) -> LookupFailed | None:
+    """The last check's failure to ask, if that is how it ended.
+
+    A proof that is gone keeps its own reason then, and the record says how the lookup ended.
+    """
+    found = condition(view, "Verified")
+    reason = found.get("reason")
+    if reason in LOOKUP_SUCCEEDED and not LOOKUP_SUCCEEDED[Reason(reason)]:
+        return LookupFailed(code_of(reason), found["message"])
+    records: list[dict[str, Any]] = msgspec.json.decode(view.records or b"[]")
+    for record in records:
+        if record["state"] == RecordState.UNREACHABLE:
+            return LookupFailed(code_of(Reason.LOOKUP_FAILED), record["message"])
+    return None
