@@ -41,7 +41,8 @@ class ServerAnswer:
     escaped; `ttl` is the smallest TTL of the answer in seconds. `authentic` tells that the answer
     is secure in the sense of RFC 4033 section 5. `negative_ttl` is for how many seconds "not
     there" may be kept (RFC 2308 section 5), `cached` that it comes out of a resolver's memory.
-    `explanation` is the server's own (RFC 8914).
+    `explanation` is the server's own (RFC 8914). `clash` tells that one name has a CNAME and TXT
+    records, which nobody may have (RFC 1034 section 3.6.2): the `texts` are those beside it, too.
     """
 
     server: str
@@ -55,6 +56,7 @@ class ServerAnswer:
     cached: bool = False
     milliseconds: int = 0
     explanation: str = ""
+    clash: bool = False
 
 
 class Obstacle(StrEnum):
