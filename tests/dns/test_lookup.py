@@ -1,6 +1,7 @@
 """Lookups, against a server that lies, and against our own."""
 
 import asyncio
+from dataclasses import replace
 
 import dns.flags
 import dns.rcode
@@ -11,7 +12,7 @@ from delegation import ONE, ORIGIN, TOKEN, UNKNOWN
 from liar import closed_port, lying, reply
 
 from customdomains.dns.lookup import TxtLookup, texts_at
-from customdomains.model.evidence import Evidence, Outcome, ServerAnswer
+from customdomains.model.evidence import Outcome, ServerAnswer
 
 NAME = "_acme-challenge.shop.example"
 TARGET = f"{ONE}.{ORIGIN}"
@@ -30,7 +31,12 @@ async def look_up(*servers, timeout=PATIENT, deadline=10.0):
 
 def only(evidence):
     (answer,) = evidence.answers
-    return answer
+    return timeless(answer)
+
+
+def timeless(answer):
+    """The answer without the time it took, which differs each time."""
+    return replace(answer, milliseconds=0)
 
 
 def servfail(query, _transport):
@@ -67,7 +73,7 @@ def silence(_query, _transport):
         pytest.param(
             (f'{NAME}. 9 TXT "here"', f"{NAME}. 9 CNAME a.example.", 'a.example. 9 TXT "there"'),
             ("a.example",),
-            ("there",),
+            ("here", "there"),
             9,
             id="value beside an alias",
         ),
@@ -85,7 +91,7 @@ def silence(_query, _transport):
                 f'{NAME}. 9 TXT "lie"',
             ),
             ("a.example", NAME),
-            (),
+            ("lie",),
             9,
             id="loop",
         ),
@@ -115,7 +121,7 @@ async def test_an_alias_to_a_missing_name_is_an_answer_about_the_name():
     missing = dns.rcode.NXDOMAIN
     async with lying(lambda query, _: [reply(query, record, rcode=missing)]) as liar:
         answer = only(await look_up(liar.address))
-    assert answer == ServerAnswer(liar.address, Outcome.ANSWERED, (TARGET,), (), 60)
+    assert answer == ServerAnswer(liar.address, Outcome.ANSWERED, (TARGET,), ttl=60, cached=True)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +129,8 @@ async def test_an_alias_to_a_missing_name_is_an_answer_about_the_name():
     [
         (dns.rcode.NXDOMAIN, dns.flags.RA, Outcome.NO_SUCH_NAME),
         (dns.rcode.NXDOMAIN, dns.flags.AA, Outcome.NO_SUCH_NAME),
-        (dns.rcode.NXDOMAIN, 0, Outcome.REFUSED),
-        (dns.rcode.NOERROR, 0, Outcome.REFUSED),
+        (dns.rcode.NXDOMAIN, 0, Outcome.LAME),
+        (dns.rcode.NOERROR, 0, Outcome.LAME),
         (dns.rcode.SERVFAIL, dns.flags.RA, Outcome.SERVER_FAILURE),
         (dns.rcode.REFUSED, 0, Outcome.REFUSED),
         (dns.rcode.NOTIMP, 0, Outcome.REFUSED),
@@ -136,7 +142,8 @@ async def test_an_alias_to_a_missing_name_is_an_answer_about_the_name():
 async def test_reads_an_answer_without_records(rcode, flags, outcome):
     async with lying(lambda query, _: [reply(query, rcode=rcode, flags=flags)]) as liar:
         answer = only(await look_up(liar.address))
-    assert answer == ServerAnswer(liar.address, outcome)
+    cached = outcome.conclusive and not flags & dns.flags.AA
+    assert answer == ServerAnswer(liar.address, outcome, cached=cached)
 
 
 @pytest.mark.parametrize(
@@ -171,11 +178,11 @@ async def test_a_truncated_answer_is_asked_for_again_over_tcp():
     def truncated(query, transport):
         if transport == "udp":
             return [reply(query, f"{NAME}. 9 TXT part", flags=dns.flags.TC | dns.flags.RA)]
-        return [reply(query, *(f"{NAME}. 9 TXT v{number}" for number in range(300)))]
+        return [reply(query, *(f"{NAME}. 9 TXT v{number}" for number in range(100)))]
 
     async with lying(truncated) as liar:
         answer = only(await look_up(liar.address))
-    assert set(answer.texts) == {f"v{number}" for number in range(300)}
+    assert set(answer.texts) == {f"v{number}" for number in range(100)}
     assert liar.asked == [("udp", "TXT", 0), ("tcp", "TXT", 0)]
 
 
@@ -257,13 +264,9 @@ async def test_the_alias_is_asked_for_where_its_target_cannot_be_resolved(rcode)
 async def test_the_alias_is_asked_for_once_and_its_absence_changes_nothing():
     async with lying(servfail) as first, lying(servfail) as second:
         evidence = await look_up(first.address, second.address)
-        assert evidence == Evidence(
-            NAME,
-            (
-                ServerAnswer(first.address, Outcome.SERVER_FAILURE),
-                ServerAnswer(second.address, Outcome.SERVER_FAILURE),
-            ),
-        )
+        assert [timeless(answer) for answer in evidence.answers] == [
+            ServerAnswer(liar.address, Outcome.SERVER_FAILURE) for liar in (first, second)
+        ]
     for liar in (first, second):
         assert [rdtype for _, rdtype, _ in liar.asked] == ["TXT", "CNAME"]
 
@@ -271,7 +274,7 @@ async def test_the_alias_is_asked_for_once_and_its_absence_changes_nothing():
 async def test_the_deadline_ends_the_lookup_between_resolvers():
     async with lying(silence) as silent, lying(silence) as never_asked:
         evidence = await look_up(silent.address, never_asked.address, deadline=BRIEF)
-    assert evidence == Evidence(NAME, (ServerAnswer(silent.address, Outcome.TIMED_OUT),))
+    assert only(evidence) == ServerAnswer(silent.address, Outcome.TIMED_OUT)
     assert never_asked.asked == []
 
 
@@ -311,16 +314,19 @@ async def test_the_systems_resolvers_are_those_of_resolv_conf(monkeypatch, tmp_p
 
 async def test_asks_our_own_responder(server, texts):
     (address,) = server.addresses
-    assert await texts_at(address, f"{ONE}.{ORIGIN}", PATIENT) == ServerAnswer(
+
+    async def found(name):
+        return timeless(await texts_at(address, name, PATIENT))
+
+    assert await found(f"{ONE}.{ORIGIN}") == ServerAnswer(
         address, Outcome.ANSWERED, (), (TOKEN, "digest-of-a-challenge"), 5
     )
-    missing = await texts_at(address, f"{UNKNOWN}.{ORIGIN}", PATIENT)
-    assert missing == ServerAnswer(address, Outcome.NO_SUCH_NAME)
-    elsewhere = await texts_at(address, "elsewhere.example", PATIENT)
-    assert elsewhere == ServerAnswer(address, Outcome.REFUSED)
+    assert await found(f"{UNKNOWN}.{ORIGIN}") == ServerAnswer(
+        address, Outcome.NO_SUCH_NAME, negative_ttl=5
+    )
+    assert await found("elsewhere.example") == ServerAnswer(address, Outcome.REFUSED)
     texts.synced = False
-    unsynced = await texts_at(address, f"{ONE}.{ORIGIN}", PATIENT)
-    assert unsynced == ServerAnswer(address, Outcome.SERVER_FAILURE)
+    assert await found(f"{ONE}.{ORIGIN}") == ServerAnswer(address, Outcome.SERVER_FAILURE)
 
 
 async def test_recursion_is_desired_of_resolvers_only():
