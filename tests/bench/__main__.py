@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m tests.bench [issue|register|idle ...]`."""
+"""Run the benchmarks: `python -m tests.bench [issue|register|idle|lookups ...]`."""
 
 import argparse
 import asyncio
@@ -7,13 +7,15 @@ from pathlib import Path
 
 from tests.bench.idling import idle
 from tests.bench.issuing import issue
+from tests.bench.looking import lookups
 from tests.bench.registering import register
 from tests.bench.report import Report
 from tests.bench.stage import stage
 
-SCENARIOS = ("issue", "register", "idle")
+SCENARIOS = ("issue", "register", "idle", "lookups")
 COUNTS = (200, 1000)
 IDLE = 10_000
+DEAD = 1000
 
 
 async def _run(chosen: list[str], report: Report) -> None:
@@ -36,6 +38,8 @@ async def _run(chosen: list[str], report: Report) -> None:
     if "idle" in chosen:
         with stage() as parts:
             await idle(parts, report, IDLE)
+    if "lookups" in chosen:
+        await lookups(report, DEAD)
 
 
 def main() -> int:

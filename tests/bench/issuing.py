@@ -1,9 +1,7 @@
 """From `kubectl apply` to all domains active, the tenants delegating by CNAME meanwhile."""
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -11,6 +9,7 @@ import aiohttp
 from tests.bench import meters
 from tests.bench.report import AT_LEAST, Report, Row
 from tests.bench.stage import ZONE, Stage
+from tests.bench.watching import changes
 
 DEADLINE = 600.0
 
@@ -73,7 +72,7 @@ async def _delegate_until_active(stage: Stage, scenario: str, count: int) -> Non
     active: set[str] = set()
     pending: list[dict[str, Any]] = []
     async with aiohttp.ClientSession() as session:
-        async for body in _watch(stage):
+        async for body in changes(stage):
             name, status = body["metadata"]["name"], body.get("status", {})
             if not name.startswith(f"{scenario}-"):
                 continue
@@ -97,16 +96,3 @@ def _cname(body: dict[str, Any]) -> dict[str, Any]:
 async def _put(session: aiohttp.ClientSession, stage: Stage, records: list[dict[str, Any]]) -> None:
     async with session.put(f"{stage.tenant_dns.api_url}/records", json=records) as answer:
         answer.raise_for_status()
-
-
-async def _watch(stage: Stage) -> AsyncIterator[dict[str, Any]]:
-    plane = stage.control_plane
-    url = f"{plane.url}/apis/customdomains.dev/v1/namespaces/tenants/customdomains"
-    headers = {"Authorization": f"Bearer {plane.admin_token}"}
-    timeout = aiohttp.ClientTimeout(total=None)
-    async with (
-        aiohttp.ClientSession(headers=headers, timeout=timeout, read_bufsize=2**21) as session,
-        session.get(url, params={"watch": "1"}, ssl=False) as stream,
-    ):
-        async for line in stream.content:
-            yield json.loads(line)["object"]

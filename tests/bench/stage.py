@@ -1,6 +1,6 @@
 """The parts that benchmarks run on: a control plane, a CA that bears load, the customer's DNS."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,11 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
-    """Everything but the operator's processes is started; all is stopped in the end."""
+def stage(forward: Mapping[str, str] | None = None) -> Iterator[Stage]:
+    """Everything but the operator's processes is started; all is stopped in the end.
+
+    The tenants' resolver asks the servers (host:port) in `forward` about the zones there.
+    """
     binaries = find_binaries()
     with run_directory() as directory, ExitStack() as stack:
         responder = f"127.0.0.1:{free_port()}"
@@ -51,11 +54,11 @@ def stage() -> Iterator[Stage]:
         stack.callback(plane.stop)
         plane.start()
         plane.apply_crds(REPOSITORY / "crds")
-        for namespace in ("customdomains", "tenants"):
+        for namespace in ("customdomains", "tenants", "others"):
             plane.run_kubectl("create", "namespace", namespace)
         dns = TenantDns(
             directory / "tenantdns",
-            forward={ZONE: responder},
+            forward={ZONE: responder, **(forward or {})},
             zones=("example.com", "example.org"),
         )
         stack.callback(dns.stop)
