@@ -1,4 +1,4 @@
-"""What the api knows without asking: who holds what in its namespace, from watches."""
+"""What the api knows without asking: the seats of its namespace, from watches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from customdomains.api.resources import (
 )
 from customdomains.cluster import ApiClient, ApiError, NotFound, WatchCache
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS, NAMESPACES
-from customdomains.model.claim import Claim, parse_claim
+from customdomains.model.claim import ID_LABEL, Claim, Contender, Holder, parse_claim
+from customdomains.model.domain import Key
 
 LIVE_READS = 4  # at a time: somebody who tries out ids must not load the API server
 
@@ -24,8 +25,9 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Directory:
-    """The claims of the cluster, of which only those held in `namespace` are ever shown, and the
-    CustomDomains of that namespace.
+    """The claims of the cluster, and the CustomDomains of `namespace`.
+
+    Of a claim only the seat of this namespace is ever shown: what `Claim.seen_by` leaves for it.
     """
 
     def __init__(self, client: ApiClient, namespace: str) -> None:
@@ -75,9 +77,18 @@ class Directory:
             )
         return uid
 
-    def domain_key(self, claim: Claim) -> str:
-        """Where `domains` has the resource that holds `claim`."""
-        return str(claim.holder.key)
+    @property
+    def seats(self) -> int:
+        """How many seats the namespace has."""
+        return len(self._ids)
+
+    def has_seat_on(self, domain: str) -> bool:
+        """Whether the namespace has one on the claim of `domain`."""
+        return domain in self._ids
+
+    def own_seat(self, claim: Claim) -> Contender | None:
+        """The seat of the namespace on `claim`."""
+        return next((seat for seat in claim.seats if self._is_ours(seat.holder)), None)
 
     def after(self, domain: str) -> Iterator[Registration]:
         """What is registered, in the order of the canonical names, from the one after `domain`.
@@ -90,12 +101,10 @@ class Directory:
                 yield found
 
     def registration(self, domain: str) -> Registration | None:
-        """Who holds the canonical name `domain` in this namespace, as far as is known here."""
-        claim = self.claims.get(domain)
-        if claim is None or not self._is_ours(claim):
-            return None
-        view = self._holder(claim)
-        return None if view is None else Registration(claim, view)
+        """Who has a seat on the canonical name `domain` in this namespace, as far as is known."""
+        claim = self._own(self.claims.get(domain))
+        view = None if claim is None else self._holder(claim)
+        return None if claim is None or view is None else Registration(claim, view)
 
     async def find(self, registration_id: str) -> Registration:
         """The registration of this id, read live where the watches don't have it (yet).
@@ -104,70 +113,96 @@ class Directory:
         """
         claim = await self.find_claim(registration_id)
         view = self._holder(claim)
-        if view is None:
-            view = await self._read_holder(claim)
-        if view is None:
+        try:
+            if view is None:
+                async with self._live:
+                    view = await self.read_domain(claim.holder.key.name)
+        except ApiError as error:
+            raise _not_looked_for(error) from error
+        if view is None or not view.is_for(claim.domain):
             raise no_such_domain()
         return Registration(claim, view)
 
     async def find_claim(self, registration_id: str) -> Claim:
-        """Like `find`, for a claim whose holder need not be there."""
+        """Like `find`, for a seat whose CustomDomain need not be there."""
         if not _ID.fullmatch(registration_id):
             raise no_such_domain()
         domain = self._domains_by_id.get(registration_id)
-        claim = None if domain is None else self.claims.get(domain)
-        if claim is not None and claim.id == registration_id and self._is_ours(claim):
-            return claim
-        selector = f"spec.id={registration_id}"
-        try:
-            async with self._live:
-                listed = self._client.list(DOMAIN_CLAIMS, field_selector=selector)
-                found = [parse_claim(item) async for item in listed]
-        except ApiError as error:
-            raise storage_failed("the domain could not be looked for", error) from error
-        for claim in found:
-            if self._is_ours(claim):
-                self.claims.put(claim.domain, claim)
+        claim = None if domain is None else self._own(self.claims.get(domain))
+        if claim is None or claim.id != registration_id:
+            try:
+                async with self._live:
+                    claim = await self._read_by_id(registration_id)
+            except ApiError as error:
+                raise _not_looked_for(error) from error
+        if claim is None:
+            raise no_such_domain()
+        return claim
+
+    async def _read_by_id(self, registration_id: str) -> Claim | None:
+        """The claim with this seat: a holder's carries the id; else a CustomDomain that was made
+        here does, as a label. That only leads to the claim, which decides.
+        """
+        listed = self._client.list(DOMAIN_CLAIMS, field_selector=f"spec.id={registration_id}")
+        async for item in listed:
+            held = parse_claim(item)
+            self.claims.put(held.domain, held)
+            return self._own(held)
+        labelled = f"{ID_LABEL}={registration_id}"
+        made = self._client.list(CUSTOM_DOMAINS, self.namespace, label_selector=labelled)
+        for domain in {parse_view(item).domain async for item in made}:
+            claim = self._own(await self.read_claim(domain)) if domain else None
+            if claim is not None and claim.id == registration_id:
                 return claim
-        raise no_such_domain()
+        return None
 
     async def read_claim(self, domain: str) -> Claim | None:
         """The claim of the canonical name `domain` as it is now. Raises `ApiError`."""
+        known = self.claims.get(domain)
         try:
             claim = parse_claim(await self._client.get(DOMAIN_CLAIMS, domain))
         except NotFound:
+            if known is not None:
+                self.claims.remove(domain, known.uid)
             return None
         self.claims.put(domain, claim)
         return claim
 
-    def _holder(self, claim: Claim) -> DomainView | None:
-        view = self.domains.get(self.domain_key(claim))
-        return view if view is not None and view.is_for(claim.domain) else None
-
-    async def _read_holder(self, claim: Claim) -> DomainView | None:
-        name = claim.holder.key.name
+    async def read_domain(self, name: str) -> DomainView | None:
+        """The CustomDomain of this name as it is now. Raises `ApiError`."""
+        key = str(Key(self.namespace, name))
+        known = self.domains.get(key)
         try:
-            async with self._live:
-                view = parse_view(await self._client.get(CUSTOM_DOMAINS, name, self.namespace))
+            view = parse_view(await self._client.get(CUSTOM_DOMAINS, name, self.namespace))
         except NotFound:
+            if known is not None:
+                self.domains.remove(key, known.uid)
             return None
-        except ApiError as error:
-            raise storage_failed("the domain could not be looked for", error) from error
-        self.domains.put(str(view.key), view)
-        return view if view.is_for(claim.domain) else None
+        self.domains.put(key, view)
+        return view
+
+    def _holder(self, claim: Claim) -> DomainView | None:
+        view = self.domains.get(str(claim.holder.key))
+        return view if view is not None and view.is_for(claim.domain) else None
 
     # --- the index -----------------------------------------------------------------------------
 
-    def _is_ours(self, claim: Claim) -> bool:
-        holder = claim.holder
+    def _own(self, claim: Claim | None) -> Claim | None:
+        """The claim as the seat of the namespace sees it; None where it has none."""
+        if claim is None or self._is_ours(claim.holder):
+            return claim
+        seat = next((seat for seat in claim.contenders if self._is_ours(seat.holder)), None)
+        return None if seat is None else claim.seen_by(seat)
+
+    def _is_ours(self, holder: Holder) -> bool:
         return (
             holder.key.namespace == self.namespace
             and holder.namespace_uid == self._namespaces.get(self.namespace)
         )
 
     def _index(self, domain: str) -> None:
-        claim = self.claims.get(domain)
-        now = claim.id if claim is not None and self._is_ours(claim) else None
+        claim = self._own(self.claims.get(domain))
+        now = None if claim is None else claim.id
         before = self._ids.get(domain)
         if now == before:
             return
@@ -186,6 +221,10 @@ class Directory:
         """The namespace itself came, went, or is another one of the same name."""
         for domain in {*self._ids, *(domain for domain, _ in self.claims.cache.items())}:
             self._index(domain)
+
+
+def _not_looked_for(error: ApiError) -> Failed:
+    return storage_failed("the domain could not be looked for", error)
 
 
 def _ignore(_key: str) -> None:

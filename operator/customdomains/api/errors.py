@@ -29,12 +29,13 @@ class NotThere(CallError):  # noqa: N818
 
 
 class AlreadyRegistered(CallError):  # noqa: N818
-    """Somebody holds the domain; it is not said who."""
+    """The domain can't be registered beside what is there; it is not said whose that is."""
 
-    def __init__(self, domain: str) -> None:
+    def __init__(self, domain: str, message: str | None = None) -> None:
         super().__init__(
             "domain_already_registered",
-            f"{domain} is already registered; to register it again, delete the record first",
+            message
+            or f"{domain} is already registered; to register it again, delete the record first",
         )
 
 

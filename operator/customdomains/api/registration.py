@@ -1,16 +1,15 @@
 """How a domain is registered and given up again over HTTP.
 
-Registering is two writes: the claim, whose create is the lock, then the CustomDomain that the
-claim already names as its holder. A claim whose second write failed is given back at once; where
-that fails too, the controller's sweep does it after its ten minutes of patience.
+Registering is two writes: a seat on the claim, then the CustomDomain that the seat already names.
+A seat whose second write failed is given back at once; where that fails too, the controller's sweep
+does it after its ten minutes of patience.
 """
 
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from customdomains.api.directory import Directory
@@ -29,6 +28,7 @@ from customdomains.api.resources import (
     parse_view,
     render_resource,
 )
+from customdomains.api.seating import Seated, Seating
 from customdomains.cluster import (
     AlreadyExists,
     ApiClient,
@@ -38,19 +38,17 @@ from customdomains.cluster import (
     NotFound,
     Unavailable,
 )
-from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
-from customdomains.model.claim import Claim, Holder, parse_claim, render_claim
-from customdomains.model.domain import EXTERNAL_ID, Key
-from customdomains.model.identity import mint_identity
+from customdomains.cluster.kinds import CUSTOM_DOMAINS
+from customdomains.model.claim import Claim
+from customdomains.model.domain import EXTERNAL_ID
 from customdomains.model.names import NameRefusedError, canonical_name
 from customdomains.policy.naming import refuse
-from customdomains.policy.registration import new_claim
 from customdomains.policy.world import Rules
 
 _log = logging.getLogger(__name__)
 
 _SUFFIX_LENGTH = 5  # characters of the id behind a name that is taken
-_ATTEMPTS = 5  # to delete a claim that somebody else is writing to
+_ATTEMPTS = 5  # to delete what somebody else makes anew meanwhile
 _NOT_STORED = "the domain could not be stored"
 _NOT_DELETED = "the domain could not be deleted"
 
@@ -71,28 +69,25 @@ class Registrar:
         self._client = client
         self._directory = directory
         self._rules = rules
+        self._seating = Seating(client, directory, rules.claims)
 
     async def register(self, wanted: NewDomain) -> Registration:
         """Register the domain; both objects are stored when this returns."""
         domain = self._checked(wanted.supplied)
-        key = Key(self._directory.namespace, domain)
-        holder = Holder(key, self._directory.namespace_uid, uid=None)
-        minted = new_claim(domain, holder, mint_identity(secrets.token_bytes))
         try:
-            claim = await self._store_claim(minted)
+            seated = await self._seating.take(domain)
         except ApiError as error:
             raise _not_stored(error) from error
-        claim, view = await self._store_resource(claim, wanted)
-        self._directory.claims.put(domain, claim)
+        seated, view = await self._store_resource(seated, wanted)
         self._directory.domains.put(str(view.key), view)
-        return Registration(claim, view)
+        return Registration(seated.view, view)
 
     async def delete(self, registration_id: str) -> None:
-        """Delete the resource, then the claim. The name is free when this returns."""
+        """Delete the resource, then its seat. The name can be registered when this returns."""
         claim = await self._directory.find_claim(registration_id)
         try:
             await self._delete_resource(claim)
-            await self._delete_claim(claim)
+            await self._seating.leave(claim.domain, registration_id)
         except ApiError as error:
             raise storage_failed(_NOT_DELETED, error) from error
 
@@ -107,81 +102,30 @@ class Registrar:
             raise Refused("invalid_domain_name", refusal.message)
         return domain
 
-    # --- the claim -----------------------------------------------------------------------------
-
-    async def _store_claim(self, claim: Claim) -> Claim:
-        """Create it, and find out whether it is ours where the answer got lost."""
-        try:
-            return parse_claim(await self._client.create(DOMAIN_CLAIMS, render_claim(claim)))
-        except AlreadyExists as error:
-            raise AlreadyRegistered(claim.domain) from error
-        except Unavailable:
-            stored = await self._directory.read_claim(claim.domain)
-            if stored is None:
-                raise
-            if stored.id != claim.id:
-                raise AlreadyRegistered(claim.domain) from None
-            return stored
-
-    async def _give_back(self, claim: Claim) -> None:
-        """Delete the claim as it was last seen; whoever has written to it since may keep it."""
-        try:
-            await self._client.delete(
-                DOMAIN_CLAIMS,
-                claim.domain,
-                uid=claim.uid,
-                resource_version=claim.resource_version,
-            )
-        except (Conflict, NotFound):
-            return
-        except ApiError as error:
-            _log.warning(
-                "The claim of %s could not be given back and stays until the sweep: %s",
-                claim.domain,
-                error,
-            )
-
-    async def _delete_claim(self, claim: Claim) -> None:
-        """Delete it while it is still this registration's: the controller may be writing to it."""
-        current: Claim | None = claim
-        for _ in range(_ATTEMPTS):
-            if current is None or current.id != claim.id:
-                break
-            try:
-                await self._client.delete(
-                    DOMAIN_CLAIMS,
-                    claim.domain,
-                    uid=current.uid,
-                    resource_version=current.resource_version,
-                )
-                break
-            except NotFound:
-                break
-            except Conflict:
-                current = await self._directory.read_claim(claim.domain)
-        else:
-            raise Failed("storage_error", f"{_NOT_DELETED}: it is being written to; try again")
-        self._directory.claims.remove(claim.domain, claim.uid)
-
     # --- the resource --------------------------------------------------------------------------
 
-    async def _store_resource(self, claim: Claim, wanted: NewDomain) -> tuple[Claim, DomainView]:
-        """Create the CustomDomain; the claim is returned too, since its holder's name may change.
+    async def _store_resource(self, seated: Seated, wanted: NewDomain) -> tuple[Seated, DomainView]:
+        """Create the CustomDomain; the seat is returned too, since its name may change.
 
-        Where that is not possible the claim is given back.
+        Where that is not possible the seat is given back.
         """
         try:
             try:
-                return claim, await self._create_resource(claim, wanted)
+                return seated, await self._create_resource(seated.view, wanted)
             except AlreadyExists:
-                await self._refuse_if_wanted_there(claim)
-            claim = await self._rename_holder(claim)
-            return claim, await self._create_resource(claim, wanted)
+                await self._refuse_if_wanted_there(seated.claim.domain)
+            name = f"{seated.claim.domain}-{seated.id[:_SUFFIX_LENGTH]}"
+            seated = await self._seating.rename(seated, name)
+            return seated, await self._create_resource(seated.view, wanted)
+        except AlreadyRegistered:
+            if seated.fresh:  # one that was taken up is right for whoever is there
+                await self._seating.give_back(seated)
+            raise
         except CallError:
-            await self._give_back(claim)
+            await self._seating.give_back(seated)
             raise
         except ApiError as error:
-            await self._give_back(claim)
+            await self._seating.give_back(seated)
             raise _not_stored(error) from error
 
     async def _create_resource(self, claim: Claim, wanted: NewDomain) -> DomainView:
@@ -206,37 +150,24 @@ class Registrar:
         body = render_resource(claim, spelling, wanted.labels, annotations)
         try:
             return await self._client.create(CUSTOM_DOMAINS, body)
-        except Unavailable:
-            stored = await self._read(claim.holder.key)
-            if stored is None or not carries_id(stored, claim.id):
+        except Unavailable as unanswered:
+            key = claim.holder.key
+            try:
+                stored = await self._client.get(CUSTOM_DOMAINS, key.name, key.namespace)
+            except NotFound:
+                raise unanswered from None
+            if not carries_id(stored, claim.id):
                 raise
             return stored
 
-    async def _read(self, key: Key) -> dict[str, Any] | None:
-        try:
-            return await self._client.get(CUSTOM_DOMAINS, key.name, key.namespace)
-        except NotFound:
-            return None
-
-    async def _refuse_if_wanted_there(self, claim: Claim) -> None:
+    async def _refuse_if_wanted_there(self, domain: str) -> None:
         """Under the domain's own name there is a resource: if it is for this domain, it was first.
 
         It was applied by other means, and the controller has not claimed its domain yet.
         """
-        there = await self._read(claim.holder.key)
-        if there is not None and parse_view(there).is_for(claim.domain):
-            raise AlreadyRegistered(claim.domain)
-
-    async def _rename_holder(self, claim: Claim) -> Claim:
-        """Let the claim name a holder with a suffix, before there is such a resource."""
-        key, suffix = claim.holder.key, claim.id[:_SUFFIX_LENGTH]
-        holder = replace(claim.holder, key=key._replace(name=f"{claim.domain}-{suffix}"))
-        try:
-            body = render_claim(replace(claim, holder=holder))
-            return parse_claim(await self._client.replace(DOMAIN_CLAIMS, body))
-        except Conflict as error:
-            # A resource of the name that the claim gave was quicker, and holds it now.
-            raise AlreadyRegistered(claim.domain) from error
+        there = await self._directory.read_domain(domain)
+        if there is not None and there.is_for(domain):
+            raise AlreadyRegistered(domain)
 
     async def _delete_resource(self, claim: Claim) -> None:
         """Delete the holder, if there is one; one that took its place meanwhile goes as well."""
@@ -244,8 +175,7 @@ class Registrar:
         view = self._directory.domains.get(str(key))
         for _ in range(_ATTEMPTS):
             if view is None or not view.is_for(claim.domain):
-                stored = await self._read(key)
-                view = parse_view(stored) if stored else None
+                view = await self._directory.read_domain(key.name)
             if view is None or not view.is_for(claim.domain):
                 return
             try:

@@ -32,7 +32,7 @@ class DomainView:
     """What the api keeps of a CustomDomain; there may be tens of thousands.
 
     `records` and `conditions` are the status' lists as compact JSON, empty where the controller
-    has not written any; `labels` are the platform's own.
+    has not written any; `labels` are the platform's own; `created` is in RFC 3339, in UTC.
     """
 
     key: Key
@@ -48,22 +48,30 @@ class DomainView:
     check_handled: str | None
     issue_requested: str | None
     phase: str
+    created: str
     records: bytes = field(repr=False)
     conditions: bytes = field(repr=False)
+
+    @property
+    def domain(self) -> str | None:
+        """The canonical name that this resource wants; None where its name is none."""
+        try:
+            return canonical_name(self.domain_name)
+        except NameRefusedError:
+            return None
 
     def is_for(self, domain: str) -> bool:
         """Whether this resource wants the canonical name `domain`."""
         if self.domain_name == domain:
-            return True
-        try:
-            return canonical_name(self.domain_name) == domain
-        except NameRefusedError:
-            return False
+            return True  # as nearly always, and canonical_name takes its time
+        return self.domain == domain
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A domain that somebody holds: its claim, and the resource that holds it."""
+    """A seat on a domain: the claim as it is for that seat alone, never to be written, and the
+    resource that has the seat.
+    """
 
     claim: Claim
     domain: DomainView
@@ -89,6 +97,7 @@ def parse_view(body: Mapping[str, Any]) -> DomainView:
         check_handled=status.get("lastHandledCheckRequest"),
         issue_requested=_mark(annotations.get(ISSUE_REQUESTED)),
         phase=status.get("phase", Phase.PENDING),
+        created=meta.get("creationTimestamp") or "",
         records=_compact(status.get("records")),
         conditions=_compact(status.get("conditions")),
     )

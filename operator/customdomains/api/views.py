@@ -85,7 +85,7 @@ def _domain(found: Registration, zone: str) -> dict[str, Any]:
         "id": claim.id,
         "domain_name": _as_supplied(view),
         "status": view.phase,
-        "created_at": format_time(claim.created),
+        "created_at": view.created,
         "records": msgspec.Raw(view.records) if view.records else _first_records(claim, zone),
         "conditions": msgspec.Raw(view.conditions or b"[]"),
         **_platforms_own(view),
