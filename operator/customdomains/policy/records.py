@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from customdomains.model.certificate import Method
-from customdomains.model.claim import Claim
+from customdomains.model.claim import Claim, Verification
 from customdomains.model.evidence import Seen
 from customdomains.model.names import challenge_name
 from customdomains.model.status import Purpose, Record, RecordState
+from customdomains.policy.diagnosis import Verdict
 from customdomains.policy.findings import (
     DIGEST_INSTEAD,
+    FOUND,
     Finding,
-    Verdict,
     conclusive,
     delegation_target,
 )
+from customdomains.policy.seen import alias, lagging
+from customdomains.policy.wording import MESSAGE_LENGTH, listed, servers, shown
 from customdomains.policy.world import Check
 
-MESSAGE_LENGTH = 1000
-"""What the CRD's schema allows, and some to spare: a refused status would never be written."""
-
 _NOT_ASKED = Verdict(RecordState.UNKNOWN, "not looked up yet")
-_FOUND = Verdict(RecordState.PRESENT, "found as wanted")
 
 
 def wanted_records(
@@ -33,8 +32,7 @@ def wanted_records(
     proved = claim.verification
     if proved is None:
         return (*_either(claim, finding, zone), *_challenges(claim, check))
-    verdict = _FOUND if proved.digest is None else Verdict(RecordState.PRESENT, DIGEST_INSTEAD)
-    seen = proved.seen
+    verdict, seen = _present(claim, proved, zone), proved.seen
     if (
         finding is not None
         and finding.proof is None
@@ -46,6 +44,25 @@ def wanted_records(
     if proved.method is Method.DELEGATED:
         return (_delegation(claim, zone, verdict, seen),)
     return (_ownership(claim, verdict, seen), *_challenges(claim, check))
+
+
+def _present(claim: Claim, proved: Verification, zone: str) -> Verdict:
+    """What there is to say of a proof: from what the claim keeps of it, which outlives us."""
+    verdict = FOUND if proved.digest is None else DIGEST_INSTEAD
+    wanted = proved.digest or claim.token
+    if proved.method is Method.DELEGATED:
+        wanted = alias(delegation_target(claim, zone))
+    heard = [each for each in proved.seen if each.outcome.conclusive]
+    late = lagging(heard, frozenset((wanted,)))
+    message = verdict.message
+    if heard and all(each.authentic for each in heard if each not in late):
+        message += "; DNSSEC vouches for it"
+    if late and len(late) < len(heard):
+        message += (
+            f"; at {len(heard) - len(late)} of {len(heard)} servers: "
+            f"{listed(each.server for each in late)} did not have it yet when it was found"
+        )
+    return Verdict(verdict.state, message)
 
 
 def _either(claim: Claim, finding: Finding | None, zone: str) -> tuple[Record, ...]:
@@ -80,10 +97,18 @@ def _challenges(claim: Claim, check: Check | None) -> tuple[Record, ...]:
 def _challenge(digest: str, check: Check | None) -> Verdict:
     if check is None:
         return _NOT_ASKED
-    if digest in check.evidence.texts:
-        return _FOUND
-    if not check.evidence.conclusive:
+    heard = check.evidence.conclusive
+    lacking = [answer for answer in heard if digest not in answer.texts]
+    if len(heard) < check.evidence.needed or not heard:
         return Verdict(RecordState.UNREACHABLE, "it could not be looked up; it is tried again")
+    if not lacking:
+        return FOUND
+    if len(lacking) < len(heard):
+        return Verdict(
+            RecordState.MISMATCH,
+            f"found at {len(heard) - len(lacking)} of {len(heard)} servers; {servers(lacking)} "
+            "still answer without it, and the certificate authority may ask any of them",
+        )
     return Verdict(
         RecordState.MISSING,
         "create this TXT record too: the certificate authority looks for it. "
@@ -100,5 +125,5 @@ def _record(
     seen: tuple[Seen, ...],
 ) -> Record:
     name = f"{challenge_name(claim.domain)}."
-    message = verdict.message[:MESSAGE_LENGTH]
+    message = shown(verdict.message, MESSAGE_LENGTH)
     return Record(purpose, kind, name, value, verdict.state, message, seen)
