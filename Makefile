@@ -14,7 +14,7 @@ CLUSTER := --kubeconfig "$(KUBECONFIG)"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint demo up bench binaries lock clean
+.PHONY: help test lint demo up bench binaries dns-servers lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -28,7 +28,7 @@ help:
 	@echo
 	@echo 'The first run takes some minutes (the control plane is built), later ones start at once.'
 
-test: lint binaries
+test: lint binaries dns-servers
 	@$(BIN)/pytest
 
 lint: .venv/.project
@@ -49,6 +49,10 @@ bench: binaries
 
 binaries: .venv/.project
 	@$(BIN)/python -m customdomains.devcluster.binaries
+
+# Knot, BIND, NSD and Unbound from Debian's packages; without them their tests are skipped.
+dns-servers: .venv/.project
+	@$(BIN)/python -m tests.realdns.install
 
 .venv/.dependencies: requirements/dev.txt
 	@command -v $(PYTHON) >/dev/null || { \

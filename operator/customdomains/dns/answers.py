@@ -73,13 +73,15 @@ def read_answer(
 
     A chain ends where it repeats itself or after 16 steps, then without texts; a DNAME counts
     as the CNAME that it stands for (RFC 6672). A name that holds an alias exists, whatever the
-    rcode says about the chain's end (RFC 6604). The AD bit of a `trusted` server tells that the
-    answer is secure.
+    rcode says about the chain's end (RFC 6604); of a chain that goes round BIND sends what it has
+    followed with a SERVFAIL. The AD bit of a `trusted` server tells that the answer is secure.
     """
     outcome = outcome_of(response)
     explained = explanation(response)
     if not outcome.conclusive:
-        return ServerAnswer(server, outcome, explanation=explained)
+        chain = _find(name, response).targets if outcome is Outcome.SERVER_FAILURE else ()
+        cnames = tuple(name_text(target) for target in chain)
+        return ServerAnswer(server, outcome, cnames=cnames, explanation=explained)
     found = _find(name, response)
     if not found.ttls and not _may_deny(response):
         return ServerAnswer(server, Outcome.LAME, explanation=explained)

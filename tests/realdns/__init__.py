@@ -1,0 +1,1 @@
+"""Lookups and their diagnosis against Knot, BIND, NSD and Unbound, as processes on loopback."""

@@ -1,0 +1,43 @@
+"""One small internet for all tests of this folder."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from realdns.internet import Internet
+from realdns.packages import why_not
+from realdns.zones import ADDRESSES, KNOT
+
+
+def _bindable(address: str) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def internet(run_dir: Path) -> Iterator[Internet]:
+    """Knot, BIND, NSD and Unbound with the zones of `country`."""
+    if (reason := why_not()) is not None:
+        pytest.skip(reason)
+    if not _bindable(*ADDRESSES[KNOT]):
+        pytest.skip("127.0.0.0/8 is not all loopback here: no addresses for the DNS servers")
+    net = Internet(run_dir / "realdns", ipv6=_bindable("::1"))
+    try:
+        net.start()
+        yield net
+    finally:
+        net.stop()
+
+
+@pytest.fixture
+def ipv6(internet: Internet) -> None:
+    """Skips where there is no ::1."""
+    if not _bindable("::1"):
+        pytest.skip("this machine has no IPv6 loopback address (::1)")
