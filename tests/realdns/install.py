@@ -13,7 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from customdomains.devcluster.progress import say, step
-from tests.realdns.packages import PACKAGES
+
+from .packages import PACKAGES
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _FETCHING = ("-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1")
