@@ -185,5 +185,6 @@ def world(**changed: Any) -> World:
         "namespace_uid": NAMESPACE_UID,
         "memory": Memory(),
         "rules": RULES,
+        "started": NOW,
     }
     return World(**(values | changed))

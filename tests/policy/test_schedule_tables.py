@@ -1,11 +1,9 @@
 """When to look again."""
 
 from datetime import timedelta
-from itertools import pairwise
 
-import build
 import pytest
-from build import DAY, HOUR, ID, MINUTE, NOW, SECOND
+from build import DAY, HOUR, MINUTE, NOW, SECOND
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,19 +39,53 @@ def test_jitter_only_shortens_and_little(identity: str, attempt: int) -> None:
     assert 0.9 * HOUR <= schedule.jittered(HOUR, identity, attempt) <= HOUR
 
 
+@pytest.mark.parametrize(
+    ("silent", "delay"),
+    [
+        (timedelta(0), 5 * MINUTE),
+        (25 * MINUTE, 5 * MINUTE),
+        (5 * HOUR, HOUR),
+        (30 * DAY, 4 * HOUR),
+        (-HOUR, 5 * MINUTE),  # the clock was set back
+    ],
+)
+def test_while_nobody_can_be_asked(silent: timedelta, delay: timedelta) -> None:
+    assert schedule.unreachable_delay(silent) == delay
+
+
+@pytest.mark.parametrize(
+    ("over", "delay"),
+    [
+        (-72 * HOUR, 15 * MINUTE),
+        (timedelta(0), 15 * MINUTE),
+        (DAY, 144 * MINUTE),
+        (9 * DAY, 4 * HOUR),
+    ],
+)
+def test_while_a_proof_is_gone(over: timedelta, delay: timedelta) -> None:
+    assert schedule.gone_delay(over) == delay
+
+
 @given(hexadecimal, st.integers(1, 10**7), st.integers(0, 10**7))
 def test_rechecks_come_once_an_interval(identity: str, seconds: int, later: int) -> None:
     interval, now = timedelta(seconds=seconds), NOW + timedelta(seconds=later)
-    moment = schedule.next_recheck(NOW, interval, identity, now)
-    assert moment >= NOW + interval / 2
-    assert now - min(interval / 4, HOUR) < moment <= now + interval
-    if moment > now:
-        assert schedule.next_recheck(NOW, interval, identity, moment) == moment
+    first = schedule.next_recheck(now, interval, identity)
+    assert now < first <= now + 1.1 * interval + SECOND
+    second = schedule.next_recheck(first, interval, identity)
+    assert 0.9 * interval - SECOND <= second - first <= 1.1 * interval + SECOND
+    between = first + (second - first) / 2
+    assert schedule.next_recheck(between, interval, identity) == second, "no check moves a moment"
 
 
-def test_rechecks_of_many_spread_over_half_the_interval() -> None:
-    ids = [f"{number * 0x0FFFFFFF & 0xFFFFFFFF:08x}{ID[8:]}" for number in range(1000)]
-    moments = sorted(schedule.next_recheck(NOW, DAY, one, NOW) - NOW for one in ids)
-    assert DAY / 2 <= moments[0] < DAY * 0.51
-    assert DAY * 0.99 < moments[-1] <= DAY
-    assert max(b - a for a, b in pairwise(moments)) < build.HOUR
+@given(hexadecimal, st.integers(1, 10**7), st.integers(0, 10**7))
+def test_a_new_process_makes_up_for_what_it_may_have_missed(
+    identity: str, seconds: int, later: int
+) -> None:
+    interval, started = timedelta(seconds=seconds), NOW + timedelta(seconds=later)
+    lateness = min(interval / 4, HOUR)
+    missed = schedule.next_recheck(started - lateness, interval, identity)
+    first = schedule.first_recheck(started, interval, identity)
+    if missed <= started:
+        assert started < first == missed + lateness
+    else:
+        assert first == schedule.next_recheck(started, interval, identity)

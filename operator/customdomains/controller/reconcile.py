@@ -74,6 +74,7 @@ class Reconciler:
         self._rules = rules
         self._now = now
         self._random_bytes = random_bytes
+        self._started: datetime | None = None
         self._shown = StatusWriter(store, agenda, domains, announcer, now)
 
     async def reconcile(self, key: Key) -> None:
@@ -107,6 +108,7 @@ class Reconciler:
 
     async def _observe(self, key: Key) -> World:
         uid = await self._namespace_uid(key)
+        self._started = self._started or self._now()
         return World(
             key=key,
             domain=self._store.domain(key),
@@ -114,6 +116,7 @@ class Reconciler:
             namespace_uid=uid,
             memory=self._store.memory(key),
             rules=self._rules,
+            started=self._started,
         )
 
     async def _namespace_uid(self, key: Key) -> str:

@@ -12,7 +12,7 @@ from customdomains.model.names import challenge_name
 from customdomains.policy import certificates, ownership, schedule
 from customdomains.policy.findings import Finding, challenges_present, conclusive
 from customdomains.policy.nearby import looks_nearby
-from customdomains.policy.world import CheckDns, World
+from customdomains.policy.world import Check, CheckDns, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,14 @@ def next_check(case: Case) -> datetime:
     if check is None:
         if known is None or known.gone_since or _waits_for_record(case) or needs_proof(case):
             return now
-        return schedule.next_recheck(
-            known.verified_at, case.world.rules.recheck_interval, claim.id, now
-        )
+        interval = case.world.rules.recheck_interval
+        return schedule.first_recheck(case.world.started, interval, claim.id)
     if check.at > now:  # the clock was set back
         return now
-    return check.at + schedule.jittered(_check_delay(case), claim.id, memory.attempts)
+    delay = _check_delay(case, check)
+    if delay is None:
+        return schedule.next_recheck(check.at, case.world.rules.recheck_interval, claim.id)
+    return check.at + schedule.jittered(delay, claim.id, memory.attempts)
 
 
 def asked_to_check(case: Case) -> bool:
@@ -58,19 +60,20 @@ def asked_to_check(case: Case) -> bool:
     return wanted is not None and (check is None or check.request != wanted)
 
 
-def _check_delay(case: Case) -> timedelta:
+def _check_delay(case: Case, check: Check) -> timedelta | None:
+    """From `check`, the last one, to the next; None where that is the proof's regular recheck."""
     known, finding, order = case.claim.verification, case.finding, case.claim.order
-    if needs_proof(case):
+    undecided = finding is not None and not conclusive(finding)
+    if needs_proof(case) and not undecided:
         return schedule.PROOF_FRESHNESS
     if order is not None and order.method is Method.MANUAL:
         return schedule.waiting_delay(case.now - order.placed_at)
     if known is None:
         return schedule.waiting_delay(ownership.age(case.claim, case.now))
-    if finding is not None and not conclusive(finding):
-        return schedule.UNREACHABLE_DELAY
-    if known.gone_since:
-        return schedule.GONE_DELAY
-    return case.world.rules.recheck_interval
+    if undecided:
+        return schedule.unreachable_delay(check.at - (check.silent_since or check.at))
+    ends = ownership.proof_expired_at(case.claim, case.world.rules)
+    return schedule.gone_delay(check.at - ends) if ends else None
 
 
 def _waits_for_record(case: Case) -> bool:

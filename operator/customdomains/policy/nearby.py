@@ -29,7 +29,11 @@ def looks_nearby(claim: Claim, check: Check | None, finding: Finding | None, now
 
 
 def after(before: Check | None, check: Check, job: CheckDns) -> Check:
-    """`check`, which `job` led to, with what the last look in wrong places found."""
+    """`check`, which `job` led to, with what is known from those `before`: since when nobody could
+    be asked, and what the last look in wrong places found."""
+    if len(check.evidence.conclusive) < check.evidence.needed:
+        silent = before.silent_since if before is not None else None
+        check = replace(check, silent_since=silent or check.at)
     if job.nearby:
         check = replace(check, nearby_at=check.at)
     elif before is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 DENSE = timedelta(minutes=5)
 DENSE_DELAY = timedelta(seconds=3)
@@ -11,6 +11,8 @@ FIRST_HOUR_DELAY = timedelta(seconds=25)
 LONGEST_DELAY = timedelta(hours=4)
 UNREACHABLE_DELAY = timedelta(minutes=5)
 GONE_DELAY = timedelta(minutes=15)
+RECHECK_JITTER = 0.1
+"""By which part of the interval the moments of a domain's rechecks move at most."""
 
 PROOF_FRESHNESS = timedelta(minutes=5)
 """How old a check may be for an order to be placed on it."""
@@ -19,10 +21,12 @@ FAILURE_DELAYS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes
 FAILURE_DELAY = timedelta(days=1)
 
 RECHECK_LATENESS = timedelta(hours=1)
-"""How long after its moment a recheck is still made by a process that has made none yet."""
+"""How far back the rechecks are made up for that a process may have missed before it started."""
 
 CLAIM_PATIENCE = timedelta(minutes=10)
 """How long a claim may wait for its CustomDomain between the two writes over HTTP."""
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 HELD_DELAY = timedelta(minutes=10)
 """How often a name that somebody else holds is looked at again without any event."""
@@ -58,17 +62,47 @@ def asked_delay(count: int) -> timedelta:
     return min(timedelta(seconds=10) * count**2, timedelta(hours=1))
 
 
-def next_recheck(
-    proved_at: datetime, interval: timedelta, identity: str, now: datetime
-) -> datetime:
-    """The moment at which this domain's proof is looked at by a process that has not done so yet.
+def unreachable_delay(silent: timedelta) -> timedelta:
+    """Between two checks of a domain that is proved, where nobody could be asked for `silent`."""
+    return min(max(UNREACHABLE_DELAY, silent / 5), LONGEST_DELAY)
 
-    The moments are `interval` apart, count from the proof and lie in the interval where the id
-    puts them, so a restart moves none of them and many domains registered at once spread over the
-    whole interval. One that has just passed still counts: nobody knows whether it was used.
+
+def gone_delay(over: timedelta) -> timedelta:
+    """Between two checks of a domain whose proof is gone, `over` after its grace period's end.
+
+    Before that `over` is negative, and what comes back in time is seen in time.
     """
-    first = proved_at + interval * (0.5 + spread(identity, 0.5))
-    if now < first:
-        return first
-    last = first + interval * ((now - first) // interval)
-    return last if now - last < min(interval / 4, RECHECK_LATENESS) else last + interval
+    return min(max(GONE_DELAY, over / 10), LONGEST_DELAY)
+
+
+def next_recheck(after: datetime, interval: timedelta, identity: str) -> datetime:
+    """The first moment after `after` at which a proof that is there is looked at again.
+
+    The moments hang on the clock and the id alone: one in each stretch of `interval`, at a place
+    that the id fixes, and a little later by a part that changes each time. So they are spread
+    evenly over the whole interval however many domains are registered at once, and neither a
+    restart nor a check between them moves any.
+    """
+    turn = (after - _EPOCH) // interval - 1
+    while True:
+        place = spread(identity) + _wobble(identity, turn) * RECHECK_JITTER
+        moment = _EPOCH + interval * turn + interval * place
+        if moment > after:
+            return moment
+        turn += 1
+
+
+def first_recheck(started: datetime, interval: timedelta, identity: str) -> datetime:
+    """The same for a process that has `started` and has not looked at this proof yet.
+
+    Nobody knows whether the moments just before that were used, so these are made up for, spread
+    over as long a time as they were.
+    """
+    lateness = min(interval / 4, RECHECK_LATENESS)
+    moment = next_recheck(started - lateness, interval, identity)
+    return moment if moment > started else moment + lateness
+
+
+def _wobble(identity: str, turn: int) -> float:
+    """A number in [0, 1) that is another one for each turn."""
+    return (int(identity[8:16], 16) + turn * 2_654_435_761) % 0x1_0000_0000 / 0x1_0000_0000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
 from customdomains.model.claim import Claim
@@ -63,13 +63,15 @@ class Check:
     """A finished DNS check; `request` is the check request it answers, if any.
 
     `nearby_at` is when a check last looked for the records in wrong places; what that found is
-    in the evidence of the checks after it as well.
+    in the evidence of the checks after it as well. `silent_since` is when the first of the checks
+    ended that found too few servers to ask, up to this one.
     """
 
     at: datetime
     evidence: Evidence
     request: str | None
     nearby_at: datetime | None = None
+    silent_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +140,14 @@ class Memory:
     next_key_to_drop: str | None = None
 
 
+LONG_AGO = datetime.fromtimestamp(0, UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """All that is known of one CustomDomain (or of the place where one was).
 
+    `started` is when this process began to look after domains.
     `seats` is how many seats on claims the namespace has.
     """
 
@@ -152,6 +158,7 @@ class World:
     memory: Memory
     rules: Rules
     seats: int = 0
+    started: datetime = LONG_AGO
 
 
 @dataclass(frozen=True, slots=True)
