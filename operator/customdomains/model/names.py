@@ -179,6 +179,15 @@ def is_private_suffix(name: str) -> bool:
     return not is_public_suffix(name) and bool(_suffixes(only_icann=False).is_public(name))
 
 
+def is_registry_zone(zone: str) -> bool:
+    """Whether the list's ICANN part names `zone` (lower case, no trailing dot; "" is the root).
+
+    Unlike for `is_public_suffix`, a single label that is not on the list is none: it may be a
+    private network's own zone.
+    """
+    return zone == "" or _suffixes(only_icann=True).publicsuffix(zone, accept_unknown=False) == zone
+
+
 @cache
 def _suffixes(*, only_icann: bool) -> PublicSuffixList:
     """The list bundled with the package; loading it takes some 20 ms and 3 MiB."""
