@@ -27,14 +27,16 @@ from customdomains.cluster.errors import ApiError
 from customdomains.cluster.kinds import DOMAIN_CLAIMS
 from customdomains.cluster.watch import WatchCache
 from customdomains.controller.leadership import LeadershipLostError
-from customdomains.dns.lookup import TxtLookup
+from customdomains.controller.ports import TextLookup
+from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
+from customdomains.dns.resolvers import Resolver, make_resolvers
 from customdomains.dns.selfcheck import ResponderSelfCheck
 from customdomains.dns.server import DnsServer
 from customdomains.dns.source import ClaimTexts
 from customdomains.dns.zone import DelegationZone
 from customdomains.model.claim import parse_claim
 from customdomains.policy.world import ClaimRules, NameRules, Rules
-from customdomains.settings import Issuer, Settings, SettingsError, load_settings
+from customdomains.settings import Issuer, Lookups, Settings, SettingsError, load_settings
 from customdomains.telemetry.logs import configure_logging
 from customdomains.telemetry.metrics import api_request_counter, dns_query_counter
 from customdomains.telemetry.probes import Check, serve_probes
@@ -167,6 +169,9 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
         engines = {issuer.name: _engine(issuer, settings, client) for issuer in settings.issuers}
         for engine in engines.values():
             stack.push_async_callback(engine.close)
+        resolvers = make_resolvers(settings.lookups.resolvers)
+        for resolver in resolvers:
+            stack.push_async_callback(resolver.close)
         controller = Controller(
             ControllerOptions(
                 identity=f"{socket.gethostname()}-{secrets.token_hex(4)}",
@@ -179,11 +184,7 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
             client,
             connection,
             Outside(
-                lookup=TxtLookup(
-                    settings.lookups.resolvers,
-                    timeout=settings.lookups.timeout.seconds,
-                    deadline=settings.lookups.deadline.seconds,
-                ),
+                lookup=_lookup(settings.lookups, resolvers),
                 self_check=ResponderSelfCheck(settings.delegation.responders),
                 engines=engines,
                 make_key=generate_private_key_pem,
@@ -257,6 +258,13 @@ def _engine(issuer: Issuer, settings: Settings, client: ApiClient) -> AcmeEngine
         ca_bundle=Path(issuer.ca_bundle) if issuer.ca_bundle else None,
     )
     return AcmeEngine(options, AccountKeys(client, settings.controller.namespace, issuer.name))
+
+
+def _lookup(lookups: Lookups, resolvers: tuple[Resolver, ...]) -> TextLookup:
+    timeout, deadline = lookups.timeout.seconds, lookups.deadline.seconds
+    if lookups.mode == "Quorum":
+        return QuorumLookup(resolvers, needed=lookups.quorum, timeout=timeout, deadline=deadline)
+    return RecursiveLookup(resolvers, timeout=timeout, deadline=deadline)
 
 
 def _rules(settings: Settings) -> Rules:

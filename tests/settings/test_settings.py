@@ -8,6 +8,7 @@ import pytest
 import yaml
 from build import DAY, HOUR, MINUTE
 
+from customdomains.dns.resolvers import make_resolvers
 from customdomains.settings import (
     API_VERSION,
     KIND,
@@ -84,6 +85,48 @@ def test_suffixes_are_taken_in_any_spelling() -> None:
     assert names.allowed_suffixes == ("xn--fa-hia.de",)
 
 
+@pytest.mark.parametrize(
+    "resolver",
+    [
+        "192.0.2.53:53",
+        "[2001:db8::53]:5353",
+        "tls://dns.example.net",
+        "tls://192.0.2.53:853",
+        "tls://[2001:db8::53]",
+        "https://dns.example.net/dns-query",
+        "https://[2001:db8::53]:8443/",
+    ],
+)
+def test_resolvers(resolver: str) -> None:
+    assert parse({"lookups": {"resolvers": [resolver]}}).lookups.resolvers == (resolver,)
+    assert [made.name for made in make_resolvers((resolver,))] == [resolver]
+
+
+@pytest.mark.parametrize(
+    "resolver",
+    [
+        "dns.example.net:53",
+        "192.0.2:53",
+        "192.0.2.53:53 ",
+        "tls://",
+        "tls://dns.example.net:0",
+        "tls://dns.example.net:65536",
+        "tls://dns.example.net/path",
+        "tls://user@dns.example.net",
+        "https://dns.example.net",
+        "https://dns.example.net:0/dns-query",
+        "https://user:secret@dns.example.net/dns-query",
+        "https://dns.example.net/dns-query{?dns}",
+        "https://dns.example.net/dns-query?key=1",
+        "http://dns.example.net/dns-query",
+    ],
+)
+def test_no_resolvers(resolver: str) -> None:
+    said = complaint({"lookups": {"resolvers": [resolver]}})
+    assert said.startswith(f"lookups.resolvers[0]: {resolver!r} is not possible")
+    assert "https://host/path" in said
+
+
 WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     # what is changed, the path, what is shown of the value, what is said to be allowed
     ({"apiVersion": None}, "apiVersion", "missing", API_VERSION),
@@ -103,6 +146,29 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"lookups": {"deadline": "1s"}}, "lookups.deadline", "1s", "2s or longer"),
     ({"lookups": {"resolvers": "192.0.2.1"}}, "lookups.resolvers", "'192.0.2.1'", "a list"),
     ({"lookups": {"resolvers": ["192.0.2.1"]}}, "lookups.resolvers[0]", "'192.0.2.1'", "host:port"),
+    ({"lookups": {"mode": "Some"}}, "lookups.mode", "'Some'", "Authoritative, Quorum, Recursive"),
+    ({"lookups": {"quorum": 1}}, "lookups.quorum", "1", "from 2 to 16"),
+    ({"lookups": {"authoritativePort": 0}}, "lookups.authoritativePort", "0", "1 to 65535"),
+    ({"lookups": {"mode": "Quorum"}}, "lookups.resolvers", "none", "two or more"),
+    (
+        {"lookups": {"mode": "Quorum", "resolvers": ["192.0.2.1:53"]}},
+        "lookups.resolvers",
+        "only one",
+        "two or more",
+    ),
+    (
+        {"lookups": {"mode": "Quorum", "resolvers": [f"192.0.2.{n}:53" for n in range(4)]}},
+        "lookups.quorum",
+        "2 is not possible with 4",
+        "from 3 to 4",
+    ),
+    (
+        {"lookups": {"mode": "Quorum", "quorum": 3, "resolvers": ["[::1]:53", "[::2]:53"]}},
+        "lookups.quorum",
+        "3 is not possible with 2",
+        "from 2 to 2",
+    ),
+    ({"lookups": {"resolvers": 2 * ["[::1]:53"]}}, "lookups.resolvers", "'[::1]:53'", "twice"),
     ({"lookups": {"resolvers": ["h:0"]}}, "lookups.resolvers[0]", "'h:0'", "from 1 to 65535"),
     ({"lookups": {"resolvers": ["h:65536"]}}, "lookups.resolvers[0]", "65536", "from 1 to 65535"),
     ({"dns": {"listen": ":65536"}}, "dns.listen", "':65536'", "up to 65535"),

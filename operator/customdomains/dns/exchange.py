@@ -13,18 +13,16 @@ import copy
 import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import dns.message
-import dns.name
 import dns.rcode
-import dns.rdatatype
 
 from customdomains.dns.addresses import split_server
-from customdomains.dns.answers import outcome_of, read_answer
-from customdomains.dns.messages import MalformedError, TruncatedError, make_query, parse_response
+from customdomains.dns.answers import outcome_of
+from customdomains.dns.messages import MalformedError, TruncatedError, parse_response
 from customdomains.dns.streams import Stream
-from customdomains.model.evidence import Outcome, ServerAnswer
+from customdomains.model.evidence import Outcome
 
 _MAX_STRAYS = 8
 
@@ -42,6 +40,15 @@ class Reply:
     trouble: str = ""
 
 
+class FailedError(Exception):
+    """The question has come to an end already; `trouble` as in `Reply`."""
+
+    def __init__(self, outcome: Outcome, trouble: str) -> None:
+        super().__init__(trouble)
+        self.outcome = outcome
+        self.trouble = trouble
+
+
 async def transact(server: str, query: dns.message.Message, timeout: float) -> Reply:
     """Send `query` to `server`, in at most `timeout` seconds with TCP and retries.
 
@@ -53,23 +60,6 @@ async def transact(server: str, query: dns.message.Message, timeout: float) -> R
         # A server that sent only what is no answer is not silent, it is broken.
         return Reply(Outcome.MALFORMED, None, reply.milliseconds)
     return reply
-
-
-async def ask(
-    server: str,
-    name: dns.name.Name,
-    rdtype: dns.rdatatype.RdataType,
-    timeout: float,
-    *,
-    recursion: bool = True,
-) -> ServerAnswer:
-    """What `server` says about `name` when it is asked for `rdtype`; see `transact`."""
-    query = make_query(name, rdtype, recursion=recursion)
-    reply = await transact(server, query, timeout)
-    if reply.response is None:
-        return ServerAnswer(server, reply.outcome, milliseconds=reply.milliseconds)
-    answer = read_answer(server, name, reply.response, trusted=recursion)
-    return replace(answer, milliseconds=reply.milliseconds)
 
 
 async def settled(asking: Awaitable[dns.message.Message], timeout: float) -> Reply:
@@ -93,6 +83,8 @@ async def settled(asking: Awaitable[dns.message.Message], timeout: float) -> Rep
         return ended(Outcome.UNREACHABLE)
     except MalformedError:
         return ended(Outcome.MALFORMED)
+    except FailedError as error:
+        return ended(error.outcome, trouble=error.trouble)
     return ended(outcome_of(response), response)
 
 

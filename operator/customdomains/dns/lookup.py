@@ -1,45 +1,44 @@
-"""Looking up TXT records through recursive resolvers, keeping what each of them said."""
+"""Looking up TXT records by the word of resolvers: of one, or of several that agree."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
 
-import dns.exception
 import dns.name
-import dns.rdatatype
-import dns.resolver
 
-from customdomains.dns.addresses import is_address, join_server, resolve_servers, split_server
-from customdomains.dns.exchange import ask
-from customdomains.model.evidence import Evidence, Outcome, ServerAnswer
+from customdomains.dns.asking import (
+    Patience,
+    Word,
+    ask_for_texts,
+    distrust,
+    evidence_of,
+    parse_name,
+    with_aliases,
+)
+from customdomains.dns.resolvers import Resolver
+from customdomains.model.evidence import Evidence
 
-__all__ = ["TxtLookup", "resolve_servers", "texts_at"]
+_GRACE = 0.5
+"""Seconds for the rest to object, once enough resolvers agree."""
 
-_MAY_KNOW_THE_ALIAS = {Outcome.SERVER_FAILURE, Outcome.REFUSED, Outcome.TIMED_OUT}
 
-
-class TxtLookup:
-    """Asks resolvers in order, as a stub resolver does, and never fails: it reports.
-
-    `resolvers` are `address:port`; none means the system's (resolv.conf). `timeout` is seconds
-    for one server, `deadline` seconds for a lookup once it has one of the `concurrency` places,
-    so that waiting for a place never turns into "timed out". Raises ValueError for a resolver
-    that is no address, dns.resolver.NoResolverConfiguration where the system names none.
-    """
+class _ResolverLookup(ABC):
+    """What both modes share; `needed` resolvers have to say a thing for it to count."""
 
     def __init__(
         self,
-        resolvers: tuple[str, ...],
+        resolvers: Sequence[Resolver],
         *,
-        timeout: float = 2.0,
-        deadline: float = 5.0,
-        concurrency: int = 256,
+        needed: int,
+        timeout: float,
+        deadline: float,
+        concurrency: int,
     ) -> None:
-        self._resolvers = resolvers or _system_resolvers()
-        for resolver in self._resolvers:
-            if not is_address(split_server(resolver)[0]):
-                raise ValueError(f"{resolver!r}: a resolver is named by its address")
+        self._resolvers = tuple(resolvers)
+        self._needed = needed
         self._timeout = timeout
         self._deadline = deadline
         self._places = asyncio.Semaphore(concurrency)
@@ -47,57 +46,99 @@ class TxtLookup:
     async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
         """The TXT records at `name` (absolute, lower case, no trailing dot).
 
-        A resolver is asked only where those before gave nothing conclusive; their answers stay
-        in the evidence. An inconclusive answer may carry `cnames`: the resolver could not get
-        the TXT records but knows the alias at the name. Raises ValueError for a name that
+        Never fails: it reports. An inconclusive answer may carry `cnames`: the resolver could not
+        get the TXT records but knows the alias at the name. Raises ValueError for a name that
         cannot be in the DNS (a label over 63 bytes, 255 in all).
         """
-        del nearby
-        question = _parse(name)
+        question = parse_name(name)
         async with self._places:
-            return Evidence(name, await self._ask_in_order(question))
+            until = asyncio.get_running_loop().time() + self._deadline
+            patience = Patience(self._timeout, until)
+            words = distrust(await self._ask(question, patience))
+            told = next((word for word in words if word.answer.outcome.conclusive), None)
+            if told is None:
+                words = await with_aliases(words, question, patience)
+            del nearby
+            return evidence_of(name, words, self._needed)
 
-    async def _ask_in_order(self, name: dns.name.Name) -> tuple[ServerAnswer, ...]:
-        clock = asyncio.get_running_loop().time
-        end = clock() + self._deadline
-        answers: list[ServerAnswer] = []
-        for server in self._resolvers:
-            if (left := end - clock()) <= 0:
-                break
-            answer = await ask(server, name, dns.rdatatype.TXT, min(self._timeout, left))
-            answers.append(answer)
-            if answer.outcome.conclusive:
-                return tuple(answers)
-        # Only now, so that a dead resolver does not use up the time of the next one.
-        for place, answer in enumerate(answers):
-            if answer.outcome not in _MAY_KNOW_THE_ALIAS:
-                continue
-            if (left := end - clock()) <= 0:
-                break
-            alias = await ask(answer.server, name, dns.rdatatype.CNAME, min(self._timeout, left))
-            if alias.cnames:
-                # The outcome stays: what the TXT records are is still unknown, and the alias
-                # alone must not pass for "the records are gone".
-                answers[place] = replace(answer, cnames=alias.cnames, ttl=alias.ttl)
-                break
-        return tuple(answers)
+    @abstractmethod
+    async def _ask(self, name: dns.name.Name, patience: Patience) -> Sequence[Word]: ...
 
 
-async def texts_at(server: str, name: str, timeout: float) -> ServerAnswer:
-    """The TXT records that `server` itself holds at `name` (recursion not desired).
+class RecursiveLookup(_ResolverLookup):
+    """Asks resolvers in order, as a stub resolver does: the next where one said nothing.
 
-    `server` is `address:port`, `timeout` seconds in all. Raises ValueError as `look_up` does.
+    `timeout` is seconds for one question, `deadline` seconds for a lookup once it has one of the
+    `concurrency` places, so that waiting for a place never turns into "timed out".
     """
-    return await ask(server, _parse(name), dns.rdatatype.TXT, timeout, recursion=False)
+
+    def __init__(
+        self,
+        resolvers: Sequence[Resolver],
+        *,
+        timeout: float = 2.0,
+        deadline: float = 5.0,
+        concurrency: int = 256,
+    ) -> None:
+        super().__init__(
+            resolvers, needed=1, timeout=timeout, deadline=deadline, concurrency=concurrency
+        )
+
+    async def _ask(self, name: dns.name.Name, patience: Patience) -> Sequence[Word]:
+        words: list[Word] = []
+        for resolver in self._resolvers:
+            if patience.left <= 0:
+                break
+            words.append(await ask_for_texts(resolver, name, patience))
+            if distrust(words)[-1].answer.outcome.conclusive:
+                break
+        return words
 
 
-def _parse(name: str) -> dns.name.Name:
-    try:
-        return dns.name.from_text(name)
-    except dns.exception.DNSException as error:
-        raise ValueError(f"{name!r} cannot be a name in the DNS: {error}") from error
+class QuorumLookup(_ResolverLookup):
+    """Asks all resolvers at once; `needed` of them, more than half, have to agree.
 
+    Once they do, the others have half a second to object. The rest as for `RecursiveLookup`.
+    """
 
-def _system_resolvers() -> tuple[str, ...]:
-    system = dns.resolver.Resolver()
-    return tuple(join_server(str(server), system.port) for server in system.nameservers)
+    def __init__(
+        self,
+        resolvers: Sequence[Resolver],
+        *,
+        needed: int,
+        timeout: float = 2.0,
+        deadline: float = 5.0,
+        concurrency: int = 256,
+    ) -> None:
+        super().__init__(
+            resolvers, needed=needed, timeout=timeout, deadline=deadline, concurrency=concurrency
+        )
+
+    async def _ask(self, name: dns.name.Name, patience: Patience) -> Sequence[Word]:
+        clock = asyncio.get_running_loop().time
+        tasks = [asyncio.create_task(ask_for_texts(r, name, patience)) for r in self._resolvers]
+        until = None
+        try:
+            while pending := [task for task in tasks if not task.done()]:
+                wait = None if until is None else max(until - clock(), 0)
+                done, _ = await asyncio.wait(
+                    pending, timeout=wait, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    break
+                if until is None and self._enough([t.result() for t in tasks if t.done()]):
+                    until = clock() + _GRACE
+            return [task.result() for task in tasks if task.done()]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _enough(self, words: Sequence[Word]) -> bool:
+        said = Counter(
+            (answer.outcome, answer.cnames, frozenset(answer.texts))
+            for answer in (word.answer for word in distrust(words))
+            if answer.outcome.conclusive
+        )
+        return any(votes >= self._needed for votes in said.values())
+

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import dns.message
+import dns.resolver
 
-from customdomains.dns.addresses import is_address, split_server
+from customdomains.dns.addresses import is_address, join_server, split_server
+from customdomains.dns.encrypted import HttpsResolver, TlsResolver
 from customdomains.dns.exchange import Reply, transact
 
 
@@ -41,3 +44,25 @@ class PlainResolver:
 
     async def close(self) -> None:
         """There is nothing that stays open."""
+
+
+def make_resolvers(servers: Sequence[str]) -> tuple[Resolver, ...]:
+    """A resolver for each `address:port`, `tls://host:port` or `https://host/path`.
+
+    No servers at all means the system's (resolv.conf). Raises ValueError for a server that is
+    none of these, dns.resolver.NoResolverConfiguration where the system names none.
+    """
+    return tuple(_make(server) for server in servers or _system_resolvers())
+
+
+def _make(server: str) -> Resolver:
+    if server.startswith("tls://"):
+        return TlsResolver(server)
+    if server.startswith("https://"):
+        return HttpsResolver(server)
+    return PlainResolver(server)
+
+
+def _system_resolvers() -> tuple[str, ...]:
+    system = dns.resolver.Resolver()
+    return tuple(join_server(str(server), system.port) for server in system.nameservers)

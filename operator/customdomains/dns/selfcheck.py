@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+
+import dns.rdatatype
 
 from customdomains.dns.addresses import resolve_servers
-from customdomains.dns.lookup import texts_at
+from customdomains.dns.answers import read_answer
+from customdomains.dns.asking import parse_name
+from customdomains.dns.exchange import transact
+from customdomains.dns.messages import make_query
+from customdomains.model.evidence import ServerAnswer
 
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 1.0
@@ -45,3 +52,18 @@ class ResponderSelfCheck:
             *(texts_at(replica, name, _ANSWER_TIMEOUT) for replica in replicas)
         )
         return bool(answers) and all(texts <= set(answer.texts) for answer in answers)
+
+
+async def texts_at(server: str, name: str, timeout: float) -> ServerAnswer:
+    """The TXT records that `server` itself holds at `name` (recursion not desired).
+
+    `server` is `address:port`, `timeout` seconds in all. Raises ValueError for another server,
+    or a name that cannot be in the DNS.
+    """
+    question = parse_name(name)
+    query = make_query(question, dns.rdatatype.TXT, recursion=False)
+    reply = await transact(server, query, timeout)
+    if reply.response is None:
+        return ServerAnswer(server, reply.outcome, milliseconds=reply.milliseconds)
+    answer = read_answer(server, question, reply.response)
+    return replace(answer, milliseconds=reply.milliseconds)

@@ -13,7 +13,7 @@ from customdomains.settings.reading import (
     load_settings,
     parse_settings,
 )
-from customdomains.settings.schema import Api, Duration, Issuer, Settings
+from customdomains.settings.schema import Api, Duration, Issuer, Lookups, Settings
 
 __all__ = [
     "API_VERSION",
@@ -21,6 +21,7 @@ __all__ = [
     "Api",
     "Duration",
     "Issuer",
+    "Lookups",
     "Settings",
     "SettingsError",
     "load_settings",

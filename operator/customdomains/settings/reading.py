@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from customdomains.settings.schema import Duration, Section, Settings, Suffix
+from customdomains.settings.schema import Duration, Lookups, Section, Settings, Suffix
 from customdomains.settings.wording import in_words
 
 API_VERSION = "config.customdomains.dev/v1"
@@ -160,6 +160,7 @@ def _check(settings: Settings) -> None:
     lookups = settings.lookups
     _at_least("lookups.timeout", lookups.timeout, Duration("10ms"))
     _at_least("lookups.deadline", lookups.deadline, lookups.timeout)
+    _check_resolvers(lookups)
     _at_least("verification.recheckInterval", settings.verification.recheck_interval, _SECOND)
     _at_least("claims.pendingExpiry", settings.claims.pending_expiry, _SECOND)
     _at_least("controller.leaseDuration", settings.controller.lease_duration, Duration("3s"))
@@ -177,6 +178,27 @@ def _check_suffixes(settings: Settings) -> None:
                 f"names.allowedSuffixes[{place}]: {str(allowed)!r} is not possible; no name below "
                 f"{above} can be registered ({source})"
             )
+
+
+def _check_resolvers(lookups: Lookups) -> None:
+    known = lookups.resolvers
+    doubles = [resolver for resolver in known if known.count(resolver) > 1]
+    if doubles:
+        raise SettingsError(f"lookups.resolvers: {doubles[0]!r} is there twice; it has one voice")
+    if lookups.mode != "Quorum":
+        return
+    if len(known) < 2:
+        raise SettingsError(
+            f"lookups.resolvers: {'there is only one' if known else 'there are none'}; mode Quorum "
+            "needs two or more to agree, so name them; to rely on one or on the system's, set "
+            "lookups.mode to Recursive"
+        )
+    least = len(known) // 2 + 1
+    if not least <= lookups.quorum <= len(known):
+        raise SettingsError(
+            f"lookups.quorum: {lookups.quorum} is not possible with {len(known)} resolvers; it has "
+            f"to be more than half of them and at most all, so from {least} to {len(known)}"
+        )
 
 
 _SECOND = Duration("1s")

@@ -70,15 +70,17 @@ HostPort = Annotated[
         "192.0.2.53:53 or [2001:db8::53]:53",
     ),
 ]
+_URL_HOST = r"(\[[0-9a-fA-F:]+\]|[^\s/:\[\]@?#]+)"
+
 Resolver = Annotated[
     str,
     msgspec.Meta(
-        pattern=rf"^((\[[0-9a-fA-F:]+\]|[0-9.]+):(?!0$){_PORT}"
-        rf"|tls://(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+)(:{_PORT})?"
-        rf"|https://(\[[0-9a-fA-F:]+\]|[^\s/:\[\]]+)(:{_PORT})?/\S*)$",
-        description="address:port with a port from 1 to 65535, or tls://host:port for DNS over TLS, "
-        "or https://host/path for DNS over HTTPS, such as 192.0.2.53:53, tls://dns.example.net:853 or "
-        "https://dns.example.net/dns-query",
+        pattern=rf"^((\[[0-9a-fA-F:]+\]|[0-9]+(\.[0-9]+){{3}}):(?!0$){_PORT}"
+        rf"|tls://{_URL_HOST}(:(?!0$){_PORT})?"
+        rf"|https://{_URL_HOST}(:(?!0/){_PORT})?/[^\s?#{{}}]*)$",
+        description="address:port with a port from 1 to 65535, tls://host:port for DNS over TLS, "
+        "or https://host/path for DNS over HTTPS, such as 192.0.2.53:53, "
+        "tls://dns.example.net:853 or https://dns.example.net/dns-query",
     ),
 ]
 DnsName = Annotated[
