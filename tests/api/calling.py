@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from customdomains.api import ApiOptions, serving
 from customdomains.cluster import ApiClient
+from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.policy.world import Rules
 
 ZONE = "delegated.example.net"
@@ -105,6 +106,14 @@ async def eventually(true: Callable[[], Awaitable[bool]], timeout: float = 20.0)
     async with asyncio.timeout(timeout):
         while not await true():  # noqa: ASYNC110 - over HTTP nobody sets an Event
             await asyncio.sleep(0.02)
+
+
+def fresh_namespace(control_plane: ControlPlane) -> str:
+    """A namespace of its own. It stays: nothing here would finish deleting it."""
+    name = f"elsewhere-{secrets.token_hex(4)}"
+    metadata = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    control_plane.request("POST", "/api/v1/namespaces", metadata)
+    return name
 
 
 def fresh_name(stem: str = "shop") -> str:

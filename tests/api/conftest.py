@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from api.calling import Caller, api_server
+from api.calling import Caller, api_server, fresh_namespace
 
 from customdomains.cluster import ApiClient, load_connection
 from customdomains.devcluster.controlplane import ControlPlane
@@ -21,4 +21,17 @@ async def client(control_plane: ControlPlane) -> AsyncIterator[ApiClient]:
 async def api(client: ApiClient, namespace: str) -> AsyncIterator[Caller]:
     """One replica, that asks nobody for a token."""
     async with api_server(client, namespace) as caller:
+        yield caller
+
+
+@pytest.fixture
+def elsewhere(control_plane: ControlPlane) -> str:
+    """Another namespace than `namespace`."""
+    return fresh_namespace(control_plane)
+
+
+@pytest.fixture
+async def other(client: ApiClient, elsewhere: str) -> AsyncIterator[Caller]:
+    """A replica that registers in `elsewhere`."""
+    async with api_server(client, elsewhere) as caller:
         yield caller
