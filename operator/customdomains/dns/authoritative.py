@@ -1,0 +1,188 @@
+"""Looking up TXT records at the servers that hold them, without anybody's cache in between."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import dns.exception
+import dns.name
+import dns.rdatatype
+
+from customdomains.dns.addressbook import NameServer
+from customdomains.dns.delegations import Delegation, Delegations, Trouble
+from customdomains.dns.messages import make_query
+from customdomains.dns.nearby import look_nearby
+from customdomains.dns.reading import Reading, read
+from customdomains.dns.resolvers import Resolver
+from customdomains.dns.servers import Servers
+from customdomains.dns.voting import Asked, Trail
+from customdomains.model.evidence import Evidence, Obstacle, Outcome, ServerAnswer
+
+T = TypeVar("T")
+
+_MAX_ZONES = 8
+"""Zones asked in turn for one name, along aliases and down zone cuts."""
+
+_TOO_LATE = Trouble(Obstacle.RESOLVERS_FAILED)
+
+
+class AuthoritativeLookup:
+    """Finds a name's zone through `resolvers` and asks every address of its name servers.
+
+    Nothing is asked behind an alias into `own_zone`: that is the platform's delegation zone, and
+    the alias is what counts. Name servers listen at `port`. `timeout` is seconds for one
+    question, `deadline` for a lookup; `concurrency` questions to name servers are under way at
+    once, `per_server` of them to one. `clock` gives seconds and `now` seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        resolvers: Sequence[Resolver],
+        *,
+        own_zone: str,
+        port: int = 53,
+        timeout: float = 2.0,
+        deadline: float = 5.0,
+        concurrency: int = 256,
+        per_server: int = 32,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+        choose: random.Random | None = None,
+    ) -> None:
+        self._own_zone = dns.name.from_text(own_zone)
+        self._deadline = deadline
+        self._clock = clock
+        self._now = now
+        self._choose = choose or random.SystemRandom()
+        self._servers = Servers(
+            timeout=timeout, concurrency=concurrency, per_server=per_server, clock=clock
+        )
+        self._delegations = Delegations(
+            resolvers,
+            self._servers,
+            port=port,
+            timeout=timeout,
+            deadline=deadline,
+            clock=clock,
+            choose=self._choose,
+        )
+
+    async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
+        """What the servers say about TXT records at `name`, the challenge's name at a domain
+        (absolute, lower case, no trailing dot); with `nearby` also what stands elsewhere.
+
+        Trouble on the way is in the evidence. Raises ValueError for a name that cannot be in the
+        DNS (a label over 63 bytes, 255 in all).
+        """
+        try:
+            question = dns.name.from_text(name)
+        except dns.exception.DNSException as error:
+            raise ValueError(f"{name!r} cannot be a name in the DNS: {error}") from error
+        until = self._clock() + self._deadline
+        trail = Trail(name)
+        obstacle = await self._walk(trail, question, until, doubtful=nearby)
+        evidence = trail.evidence(obstacle)
+        if nearby and trail.first is not None and evidence.conclusive:
+            ask = partial(self._ask_one, trail.first, until)
+            zone = trail.first.delegation.zone
+            found = await look_nearby(question, zone, ask, self._choose)
+            evidence = replace(evidence, nearby=found)
+        return evidence
+
+    async def _walk(
+        self, trail: Trail, question: dns.name.Name, until: float, *, doubtful: bool
+    ) -> Trouble | None:
+        """From zone to zone, until there is an answer or no way on."""
+        here = question
+        found = await self._within(until, self._delegations.find(question.parent()))
+        for _ in range(_MAX_ZONES):
+            if isinstance(found, Trouble):
+                return found
+            asked = await self._ask_all(found, here, until)
+            if asked.forged:
+                asked = await self._one_zone_down(asked, here, until)
+            if not asked.says_anything or doubtful:
+                asked = await self._elsewhere(asked, here, until)
+                doubtful = False
+            trail.reached(asked)
+            if (referral := asked.referral) is not None:
+                found = await self._within(until, self._delegations.follow(referral))
+            elif alias := asked.alias:
+                trail.renamed(alias)
+                here = dns.name.from_text(alias[-1])
+                if trail.endless or here.is_subdomain(self._own_zone):
+                    return None
+                found = await self._within(until, self._delegations.find(here))
+            else:
+                return None
+        return None
+
+    async def _ask_all(self, zone: Delegation, name: dns.name.Name, until: float) -> Asked:
+        readings = await asyncio.gather(
+            *(self._ask(zone, server, name, until) for server in zone.servers)
+        )
+        return Asked(zone, tuple(readings))
+
+    async def _ask(
+        self, zone: Delegation, server: NameServer, name: dns.name.Name, until: float
+    ) -> Reading:
+        query = make_query(name, dns.rdatatype.TXT, recursion=False)
+        if zone.keys is not None:
+            query.want_dnssec(True)
+        reply = await self._servers.ask(server.address, zone.zone, query, until)
+        if reply.response is None:
+            answer = ServerAnswer(server.address, reply.outcome, explanation=reply.trouble)
+            reading = Reading(answer)
+        else:
+            reading = read(server.address, zone.zone, name, reply.response, zone.keys, self._now())
+        return replace(
+            reading,
+            answer=replace(reading.answer, host=server.host, milliseconds=reply.milliseconds),
+        )
+
+    async def _one_zone_down(self, asked: Asked, name: dns.name.Name, until: float) -> Asked:
+        """The same as of the zone that begins at the name itself, if there is one.
+
+        Where one server holds both zones it does not refer, and signs for the one below, or not.
+        """
+        found = await self._within(until, self._delegations.find(name))
+        if isinstance(found, Trouble) or found.zone == asked.delegation.zone:
+            return asked
+        return await self._ask_all(found, name, until)
+
+    async def _elsewhere(self, asked: Asked, name: dns.name.Name, until: float) -> Asked:
+        """The same of other servers, where the zone above names others and they know anything."""
+        zone = asked.delegation.zone
+        found = await self._within(until, self._delegations.from_above(zone))
+        known = {server.address for server in asked.delegation.servers}
+        if not isinstance(found, Delegation) or known == {s.address for s in found.servers}:
+            return asked
+        again = await self._ask_all(found, name, until)
+        if not again.says_anything:
+            return asked
+        await self._delegations.prefer_above(zone)
+        return again
+
+    async def _within(self, until: float, finding: Awaitable[T]) -> T | Trouble:
+        try:
+            async with asyncio.timeout(until - self._clock()):
+                return await finding
+        except TimeoutError:
+            return _TOO_LATE
+
+    async def _ask_one(self, asked: Asked, until: float, name: dns.name.Name) -> ServerAnswer:
+        """What the server says about `name` that was the quickest to answer before."""
+        quickest = min(
+            (a for a in asked.answers if a.outcome.conclusive), key=lambda a: a.milliseconds
+        )
+        zone = asked.delegation
+        if not name.is_subdomain(zone.zone):
+            return ServerAnswer(quickest.server, Outcome.LAME)
+        server = NameServer(quickest.host, quickest.server)
+        return (await self._ask(zone, server, name, until)).answer

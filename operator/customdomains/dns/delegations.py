@@ -1,0 +1,298 @@
+"""Which servers hold the zone that a name is in: found through the configured resolvers.
+
+Where these can't say, because the zone's servers don't answer them, and where what they say leads
+nowhere, the servers of the zone above are asked for their delegation: so would a resolver find
+the servers that remembers nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import dns.flags
+import dns.name
+import dns.rdataclass
+import dns.rdatatype
+
+from customdomains.dns.addressbook import (
+    FAILURE_SECONDS,
+    KEPT_SECONDS,
+    MISSING_SECONDS,
+    AddressBook,
+    NameServer,
+)
+from customdomains.dns.answers import enclosing_soa, name_text, read_answer
+from customdomains.dns.dnssec import KeyRing, ZoneKeys
+from customdomains.dns.memory import Memory
+from customdomains.dns.messages import make_query
+from customdomains.dns.referrals import NO_GLUE, Glue, Referral, hosts_in, referral_in
+from customdomains.dns.resolvers import Resolver
+from customdomains.dns.servers import Servers
+from customdomains.dns.stub import Heard, Stub
+from customdomains.model.evidence import Obstacle, Outcome, ServerAnswer
+from customdomains.model.names import is_registry_zone
+
+_FIRST_FAILURE_SECONDS = 2.0
+"""For how long "the resolvers can't say" is believed at first; then twice that, and so on."""
+
+_ABOVE_AT_ONCE = 3
+"""Servers of the zone above that are asked, one after the other."""
+
+_MAX_ZONES = 4096
+_MAX_NAMES = 8192
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Cut:
+    """A zone and the names of its servers; `unreached` where the resolvers can't reach them."""
+
+    zone: dns.name.Name
+    hosts: tuple[dns.name.Name, ...]
+    until: float
+    secure: bool
+    glue: Glue
+    unreached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Apex:
+    """The zone that a name is in; `said` is the resolver's answer where it denied the name."""
+
+    zone: dns.name.Name
+    said: tuple[ServerAnswer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delegation:
+    """A zone and its servers; `keys` where its answers have to be signed."""
+
+    zone: dns.name.Name
+    servers: tuple[NameServer, ...]
+    keys: ZoneKeys | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why there is nobody to ask, and what the resolvers said; `seconds` is how long it counts."""
+
+    obstacle: Obstacle | None
+    answers: tuple[ServerAnswer, ...] = ()
+    zone: dns.name.Name | None = None
+    seconds: float = 0.0
+
+
+class Delegations:
+    """What is found is kept for its TTL and five minutes at most, and shared between names.
+
+    `deadline` is seconds for each thing that is looked up, `port` where name servers listen.
+    """
+
+    def __init__(
+        self,
+        resolvers: Sequence[Resolver],
+        servers: Servers,
+        *,
+        port: int,
+        timeout: float,
+        deadline: float,
+        clock: Callable[[], float],
+        choose: random.Random,
+    ) -> None:
+        self._stub = Stub(resolvers, timeout=timeout, clock=clock)
+        self._servers = servers
+        self._timeout = timeout
+        self._deadline = deadline
+        self._clock = clock
+        self._choose = choose
+        self._keys = KeyRing(self._stub, deadline=deadline, clock=clock)
+        self._addresses = AddressBook(self._stub, port=port, deadline=deadline, clock=clock)
+        self._apexes = Memory(self._find_apex, clock=clock, size=_MAX_NAMES)
+        self._cuts = Memory(self._find_cut, clock=clock, size=_MAX_ZONES)
+        self._above = Memory(self._ask_above, clock=clock, size=_MAX_ZONES)
+        self._assembled = Memory(self._assemble, clock=clock, size=_MAX_ZONES)
+
+    async def find(self, name: dns.name.Name) -> Delegation | Trouble:
+        """The zone that `name` is in, and whom to ask about it."""
+        apex = await self._apexes.get(name)
+        if isinstance(apex, Trouble):
+            return apex
+        if _is_registry(apex.zone):
+            return Trouble(Obstacle.ZONE_NOT_FOUND, apex.said)
+        return await self._of(await self._cuts.get(apex.zone))
+
+    async def from_above(self, zone: dns.name.Name) -> Delegation | Trouble | None:
+        """Whom the zone above names for `zone`; None where it can't be asked or names none.
+
+        The answer is believed for half a minute, so that a dead zone is not looked up with every
+        check of every name in it.
+        """
+        cut = await self._above.get(zone)
+        return None if cut is None else await self._of(cut)
+
+    async def prefer_above(self, zone: dns.name.Name) -> None:
+        """Let `find` give what `from_above` gave for `zone`, for as long as that holds."""
+        cut = await self._above.get(zone)
+        if cut is not None:
+            self._cuts.put(zone, cut, cut.until - self._clock())
+
+    async def follow(self, referral: Referral) -> Delegation | Trouble:
+        """The zone that a server of the zone above refers to."""
+        cut = await self._cuts.get(referral.zone)
+        if isinstance(cut, Trouble):
+            cut = await self._cut_of(referral) or cut
+        return await self._of(cut)
+
+    async def _of(self, cut: _Cut | Trouble) -> Delegation | Trouble:
+        return cut if isinstance(cut, Trouble) else await self._assembled.get(cut)
+
+    async def _find_apex(
+        self, name: dns.name.Name, before: _Apex | Trouble | None
+    ) -> tuple[_Apex | Trouble, float]:
+        """The zone of `name`, by the NS set at the name, or the SOA that denies it one."""
+        cut, heard = await self._named_servers(name)
+        if cut is not None:
+            left = cut.until - self._clock()
+            self._cuts.put(cut.zone, cut, left)
+            return _Apex(cut.zone), left if cut.zone == name else min(left, MISSING_SECONDS)
+        if heard.response is None:
+            return _failed(heard, before)
+        said = (_denial(name, heard),)
+        # An alias at the name says nothing about the zone it is in, whoever's SOA comes with it.
+        soa = None if heard.response.answer else enclosing_soa(name, heard.response)
+        if soa is not None and soa.name != name:
+            return _Apex(soa.name, said), min(MISSING_SECONDS, soa.ttl)
+        above = name.parent()
+        if _is_registry(above):
+            return _Apex(above, said), MISSING_SECONDS
+        apex = await self._apexes.get(above)
+        if isinstance(apex, Trouble):
+            return apex, apex.seconds
+        return _Apex(apex.zone, said), MISSING_SECONDS
+
+    async def _find_cut(
+        self, zone: dns.name.Name, before: _Cut | Trouble | None
+    ) -> tuple[_Cut | Trouble, float]:
+        cut, heard = await self._named_servers(zone)
+        if cut is not None and cut.zone == zone:
+            return cut, cut.until - self._clock()
+        if heard.response is None:
+            return _failed(heard, before)
+        return Trouble(Obstacle.NO_SERVERS, (), zone), MISSING_SECONDS
+
+    async def _named_servers(self, name: dns.name.Name) -> tuple[_Cut | None, Heard]:
+        """The cut at `name`, and what the resolvers said; where they failed, the one above it
+        that leads to the name."""
+        heard = await self._stub.ask(name, dns.rdatatype.NS, self._clock() + self._deadline)
+        if heard.response is not None:
+            found = heard.response.get_rrset(
+                heard.response.answer, name, dns.rdataclass.IN, dns.rdatatype.NS
+            )
+            if not (hosts := hosts_in(found)) or found is None:
+                return None, heard
+            until = self._clock() + min(found.ttl, KEPT_SECONDS)
+            return _Cut(name, hosts, until, heard.secure, NO_GLUE), heard
+        outcomes = {answer.outcome for answer in heard.answers}
+        if Outcome.SERVER_FAILURE not in outcomes or Outcome.BOGUS in outcomes:
+            return None, heard
+        return await self._despite_failure(name), heard
+
+    async def _despite_failure(self, name: dns.name.Name) -> _Cut | None:
+        """Where the zone above finds `name` that the resolvers can't say anything about."""
+        if len(name) <= 2:
+            return None
+        apex = await self._apexes.get(name.parent())
+        if isinstance(apex, Trouble):
+            return None
+        cut = await self._cuts.get(apex.zone)
+        if isinstance(cut, Trouble):
+            return None
+        # The servers of a zone that is itself behind the failure refer to what is below it.
+        return cut if cut.unreached else await self._refer(cut, name)
+
+    async def _ask_above(
+        self, zone: dns.name.Name, _before: _Cut | None
+    ) -> tuple[_Cut | None, float]:
+        apex = await self._apexes.get(zone.parent())
+        cut = apex if isinstance(apex, Trouble) else await self._cuts.get(apex.zone)
+        if isinstance(cut, Trouble):
+            return None, MISSING_SECONDS
+        found = await self._refer(cut, zone)
+        if found is None or found.zone != zone:
+            return None, MISSING_SECONDS
+        return found, MISSING_SECONDS
+
+    async def _refer(self, above: _Cut, name: dns.name.Name) -> _Cut | None:
+        """The zone of `name` as the servers of the zone `above` have it; None if they don't say."""
+        delegation = await self._of(above)
+        if isinstance(delegation, Trouble):
+            return None
+        servers = list(delegation.servers)
+        self._choose.shuffle(servers)
+        for server in servers[:_ABOVE_AT_ONCE]:
+            query = make_query(name, dns.rdatatype.NS, recursion=False)
+            until = self._clock() + self._timeout
+            reply = await self._servers.ask(server.address, above.zone, query, until)
+            if reply.response is None or not reply.outcome.conclusive:
+                continue
+            referral = referral_in(above.zone, name, reply.response)
+            if referral is not None:
+                return await self._cut_of(referral, unreached=True)
+            if reply.response.flags & dns.flags.AA:
+                return above
+        return None
+
+    async def _cut_of(self, referral: Referral, *, unreached: bool = False) -> _Cut | None:
+        """None where the resolvers can't say whether the zone is signed."""
+        zone = referral.zone
+        heard = await self._stub.ask(zone, dns.rdatatype.DS, self._clock() + self._deadline)
+        if heard.response is None:
+            return None
+        signed = heard.response.get_rrset(
+            heard.response.answer, zone, dns.rdataclass.IN, dns.rdatatype.DS
+        )
+        return _Cut(
+            zone,
+            referral.hosts,
+            self._clock() + min(referral.seconds, KEPT_SECONDS),
+            secure=heard.secure and bool(signed),
+            glue=referral.glue,
+            unreached=unreached,
+        )
+
+    async def _assemble(
+        self, cut: _Cut, _before: Delegation | Trouble | None
+    ) -> tuple[Delegation | Trouble, float]:
+        found = await self._addresses.servers(cut.hosts, cut.glue)
+        if not found.servers:
+            obstacle = Obstacle.RESOLVERS_FAILED if found.failed else Obstacle.NO_SERVERS
+            return Trouble(obstacle, found.failed, cut.zone), found.until - self._clock()
+        keys = await self._keys.keys(cut.zone) if cut.secure else None
+        left = min(found.until, cut.until) - self._clock()
+        if keys is not None and not keys.keys:
+            left = min(left, FAILURE_SECONDS)
+        return Delegation(cut.zone, found.servers, keys), left
+
+
+def _is_registry(zone: dns.name.Name) -> bool:
+    return is_registry_zone("" if zone == dns.name.root else name_text(zone))
+
+
+def _denial(name: dns.name.Name, heard: Heard) -> ServerAnswer:
+    """What the resolver said of a name that has no NS set."""
+    assert heard.response is not None  # noqa: S101 - narrows for mypy
+    last = heard.answers[-1]
+    return replace(
+        read_answer(last.server, name, heard.response, trusted=True),
+        milliseconds=last.milliseconds,
+    )
+
+
+def _failed(heard: Heard, before: object) -> tuple[Trouble, float]:
+    bogus = any(answer.outcome is Outcome.BOGUS for answer in heard.answers)
+    seconds = _FIRST_FAILURE_SECONDS
+    if isinstance(before, Trouble):
+        seconds = min(max(before.seconds * 2, seconds), MISSING_SECONDS)
+    obstacle = None if bogus else Obstacle.RESOLVERS_FAILED
+    return Trouble(obstacle, heard.answers, seconds=seconds), seconds
