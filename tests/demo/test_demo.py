@@ -57,14 +57,14 @@ def test_everything_is_shown_and_really_seen(tmp_path: Path) -> None:
     assert "\x1b" not in said
     assert "  domainName: shop.example.com\n" in said
     assert re.search(r"\+ ?\d+\.\d s  pending .*no record", said)
-    assert len(re.findall(r"\+ ?\d+\.\d s  active ", said)) == 2
+    assert len(re.findall(r"\+ ?\d+\.\d s  active ", said)) == 3
     assert "> POST /domains\n" in said
     assert "< 201 Created\n" in said
     assert "< 202 Accepted\n" in said
     assert "the DNS panel has appended a zone" in " ".join(said.split())
     assert re.search(r"demo-tenant +shop +shop\.example\.com +active +True +Ready +2", said)
-    assert re.search(r"demo-tenant +blog +blog\.example\.com +pending +False", said)
-    assert len(re.findall(r"chain +verified up to CN=Pebble Root CA", said)) == 2
+    assert re.search(r"demo-tenant +blog +blog\.example\.com +active +True +Ready +2", said)
+    assert len(re.findall(r"chain +verified up to CN=Pebble Root CA", said)) == 3
     assert said.count("\n  ok ") == len(acts.ALL)
     assert not demo.env_file.exists()
     demo.assert_nothing_runs()

@@ -20,6 +20,7 @@ from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.devcluster.pebble import Pebble
 from customdomains.devcluster.rundir import free_port
 from customdomains.devcluster.tenantdns.handle import TenantDns
+from e2e.backend import Backend
 from e2e.domains import API, Domain
 from e2e.relay import Relay
 from e2e.stage import OPERATOR_NAMESPACE, Stage
@@ -141,6 +142,15 @@ def namespace(control_plane: ControlPlane) -> Iterator[str]:
                 control_plane.request("DELETE", f"{API}/domainclaims/{claim['metadata']['name']}")
             except urllib.error.HTTPError as error:
                 assert error.code == 404, error  # noqa: PT017 - the controller was faster
+
+
+@pytest.fixture
+def backend(stage: Stage) -> Iterator[Backend]:
+    """The api process, under its own service account."""
+    stage.api.start("api")
+    yield Backend(stage.api.api_url, stage.api.api_token)
+    stage.api.stop()
+    assert "Traceback" not in stage.api.log_of("api").read_text()
 
 
 @pytest.fixture

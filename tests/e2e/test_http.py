@@ -1,9 +1,5 @@
 """The platform's backend registers a domain over HTTP, and its tenant sets records by hand."""
 
-import json
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,40 +10,6 @@ from e2e.stage import ACCOUNTS, Stage
 from e2e.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.acme]
-
-TIMEOUT = 30.0
-
-
-class Backend:
-    """Calls of the HTTP API with a token."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-
-    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """The answer's code and body."""
-        request = urllib.request.Request(  # noqa: S310 - an http address of our own
-            f"{self._url}{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers=self._headers,
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
-                content = answer.read()
-                return answer.status, json.loads(content) if content else None
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
-
-
-@pytest.fixture
-def backend(stage: Stage) -> Iterator[Backend]:
-    """The api process, under its own service account."""
-    stage.api.start("api")
-    yield Backend(stage.api.api_url, stage.api.api_token)
-    stage.api.stop()
-    assert "Traceback" not in stage.api.log_of("api").read_text()
 
 
 def test_registered_over_http_and_answered_by_hand(stage: Stage, namespace, backend):
@@ -82,6 +44,7 @@ def test_registered_over_http_and_answered_by_hand(stage: Stage, namespace, back
 
     code, _ = backend.call("DELETE", one)
     assert code == 204
+    assert domain.claim() is None, "it is free at once, and kept for nobody"
     code, again = backend.call("POST", "/domains", {"domain_name": domain.domain})
     assert (code, again["status"]) == (201, "pending")
     assert again["id"] != made["id"]

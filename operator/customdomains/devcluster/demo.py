@@ -129,7 +129,8 @@ def _show(terminal: Terminal, around: Environment) -> bool:
         watch.start()
         acts.delegated(stage)
         acts.by_hand(stage)
-        finale(stage, acts.wrong(stage))
+        acts.wrong(stage)
+        finale(stage)
     except (NotSeenError, KubectlError, ProcessError, OSError) as error:
         trouble = error
     finally:

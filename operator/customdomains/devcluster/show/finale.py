@@ -1,4 +1,4 @@
-"""What is there in the end: the table, the certificates, the advice, and the verdict."""
+"""What is there in the end: the table, the certificates, and the verdict."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from customdomains.devcluster.show import acts
 from customdomains.devcluster.show.acts import BY_HAND, DELEGATED, WRONG
 from customdomains.devcluster.show.checks import NotSeenError
 from customdomains.devcluster.show.secrets import Found, examine
-from customdomains.devcluster.show.stage import Stage, ready_of, record_of
-from customdomains.devcluster.show.watch import Resource
+from customdomains.devcluster.show.stage import Stage
+
+_NAMES = {DELEGATED: (DELEGATED,), BY_HAND: (BY_HAND,), WRONG: (WRONG, f"*.{WRONG}")}
 
 
-def finale(stage: Stage, mistaken: Resource) -> None:
+def finale(stage: Stage) -> None:
     """Show and check what is there in the end. Raises NotSeenError, KubectlError."""
     stage.terminal.heading("What is there now")
     stage.terminal.gap()
     _table(stage)
     _certificates(stage)
-    _advice(stage, mistaken)
 
 
 def _table(stage: Stage) -> None:
     stage.command("kubectl get cdom -A")
     table = stage.around.kubectl.run("get", "cdom", "-A")
     stage.terminal.raw(table)
-    for domain, phase in ((DELEGATED, "active"), (BY_HAND, "active"), (WRONG, "pending")):
+    for domain in _NAMES:
         rows = [line.split() for line in table.splitlines() if domain in line.split()]
-        if not rows or phase not in rows[0]:
-            raise NotSeenError(f"kubectl get cdom -A does not show {domain} as {phase}")
+        if not rows or "active" not in rows[0]:
+            raise NotSeenError(f"kubectl get cdom -A does not show {domain} as active")
     stage.checks.saw(acts.SEEN_TABLE)
 
 
 def _certificates(stage: Stage) -> None:
     roots = stage.around.pebble.roots()
-    for domain in (DELEGATED, BY_HAND):
+    for domain, names in _NAMES.items():
         name = _secret_name(stage, domain)
         secret = stage.around.kubectl.get("secret", name, "-n", TENANT_NAMESPACE)
         stage.terminal.gap()
         stage.terminal.line(f"The Secret {TENANT_NAMESPACE}/{name}", "bold")
-        _show(stage, examine(secret, (domain,), roots))
+        _show(stage, examine(secret, names, roots))
     stage.checks.saw(acts.SEEN_CERTIFICATES)
 
 
@@ -61,17 +61,6 @@ def _show(stage: Stage, found: Found) -> None:
     )
     for label, text in rows:
         stage.terminal.row(f"  {label:<9}", text, *(("green",) if label == "chain" else ()))
-
-
-def _advice(stage: Stage, mistaken: Resource) -> None:
-    ready, record = ready_of(mistaken), record_of(mistaken, "Delegation")
-    stage.terminal.gap()
-    stage.terminal.line(f"Still pending: {WRONG}", "bold")
-    stage.terminal.row("  reason   ", ready["reason"], "red")
-    stage.terminal.row("  message  ", ready["message"])
-    if record:
-        to_do = f"point the {record['type']} {record['name']} to {record['value']}"
-        stage.terminal.row("  to do    ", to_do, "green")
 
 
 def verdict(stage: Stage, seconds: float) -> None:
