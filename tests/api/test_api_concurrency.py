@@ -3,11 +3,16 @@
 import asyncio
 import json
 from collections import Counter
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 
 import pytest
-from api.calling import api_server, eventually, fresh_name
+from api import claims
+from api.calling import RULES, api_server, eventually, fresh_name, fresh_namespace
 
+from customdomains.cluster import Conflict, NotFound
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
+from customdomains.policy.world import ClaimRules
 
 pytestmark = pytest.mark.cluster
 
@@ -27,7 +32,7 @@ async def test_sixteen_clients_register_and_none_fails(api):
     assert [each["domain_name"] for each in listed] == sorted(names)
 
 
-async def test_of_fifty_for_one_name_one_gets_it(api, client, namespace):
+async def test_of_a_hundred_for_one_name_one_gets_it(api, client, namespace):
     name = fresh_name()
     spellings = (name, name.upper(), f"{name}.", f" {name}")
     async with api_server(client, namespace) as other:
@@ -35,16 +40,93 @@ async def test_of_fifty_for_one_name_one_gets_it(api, client, namespace):
             (api, other)[number % 2](
                 "POST", "/domains", json={"domain_name": spellings[number % len(spellings)]}
             )
-            for number in range(50)
+            for number in range(100)
         ]
         answers = await asyncio.gather(*calls)
-    assert Counter(answer.status for answer in answers) == {201: 1, 500: 49}
+    assert Counter(answer.status for answer in answers) == {201: 1, 500: 99}
     won = next(answer for answer in answers if answer.status == 201)
     lost = {answer.code for answer in answers if answer.status == 500}
     assert lost == {"domain_already_registered"}
     assert (await client.get(DOMAIN_CLAIMS, name))["spec"]["id"] == won.body["id"]
     resources = [item async for item in client.list(CUSTOM_DOMAINS, namespace)]
     assert [item["metadata"]["name"] for item in resources] == [name]
+
+
+async def test_of_many_namespaces_for_one_name_one_holds_it_and_eight_contend(
+    client, control_plane
+):
+    name = fresh_name()
+    async with AsyncExitStack() as stack:
+        apis = [
+            await stack.enter_async_context(api_server(client, fresh_namespace(control_plane)))
+            for _ in range(12)
+        ]
+        calls = [
+            each("POST", "/domains", json={"domain_name": name}) for each in apis for _ in range(4)
+        ]
+        answers = await asyncio.gather(*calls)
+        assert Counter(answer.status for answer in answers) == {201: 9, 500: 39}
+        lost = {answer.code for answer in answers if answer.status == 500}
+        assert lost == {"domain_already_registered"}
+        made = {answer.body["id"]: answer.body for answer in answers if answer.status == 201}
+        claim = await claims.read(client, name)
+        seats = {seat.id: seat.token for seat in claim.seats}
+        assert seats == {each["id"]: each["verification_token"] for each in made.values()}
+        # All of them go at once, and nothing is left.
+        deleted = await asyncio.gather(
+            *(each("DELETE", f"/domains/{made_id}") for each in apis for made_id in made)
+        )
+    assert Counter(answer.status for answer in deleted) == {204: 9, 404: 12 * 9 - 9}
+    with pytest.raises(NotFound):
+        await client.get(DOMAIN_CLAIMS, name)
+
+
+async def test_a_vacant_seat_is_taken_up_once(api, client, namespace):
+    made = await api.register(fresh_name())
+    name = made["domain_name"]
+    await claims.vacate(client, name, made["id"])
+    async with api_server(client, namespace) as other:
+        calls = [
+            (api, other)[number % 2]("POST", "/domains", json={"domain_name": name})
+            for number in range(20)
+        ]
+        answers = await asyncio.gather(*calls)
+    assert Counter(answer.status for answer in answers) == {201: 1, 500: 19}
+    assert {answer.body["id"] for answer in answers if answer.status == 201} == {made["id"]}
+
+
+async def test_a_quota_is_kept_also_when_all_come_at_once(client, namespace):
+    rules = replace(RULES, claims=ClaimRules(per_namespace=5))
+    async with api_server(client, namespace, rules=rules) as api:
+        calls = [api("POST", "/domains", json={"domain_name": fresh_name()}) for _ in range(20)]
+        answers = await asyncio.gather(*calls)
+        assert Counter(answer.status for answer in answers) == {201: 5, 403: 15}
+        assert {answer.code for answer in answers if answer.status == 403} == {"quota_exceeded"}
+        assert len((await api("GET", "/domains")).body["domains"]) == 5
+
+
+async def test_a_claim_that_the_controller_writes_to_is_contended_and_left(api, other, client):
+    name = fresh_name()
+    first = await api.register(name)
+    writes = 0
+
+    async def write():
+        nonlocal writes
+        while True:
+            with suppress(Conflict):
+                await claims.prove_holder(client, name)
+                writes += 1
+
+    writing = asyncio.create_task(write())
+    for _ in range(10):
+        made = await other.register(name)
+        assert (await other("DELETE", f"/domains/{made['id']}")).status == 204
+    writing.cancel()
+    with suppress(asyncio.CancelledError):
+        await writing
+    assert writes > 10
+    claim = await claims.read(client, name)
+    assert (claim.id, claim.contenders) == (first["id"], ())
 
 
 async def test_what_one_replica_did_the_other_knows_at_once(client, namespace):

@@ -56,11 +56,15 @@ async def test_a_contender_gets_an_identity_and_records_of_its_own(
     assert await claims.owners(client, name) == {first["id"]: namespace, second["id"]: elsewhere}
     claim = await claims.read(client, name)
     assert claims.seat_of(claim, second["id"]).token == second["verification_token"]
-    for caller, made, resource in ((api, first, name), (other, second, name)):
+    for caller, made, theirs in ((api, first, second), (other, second, first)):
         found = (await caller("GET", f"/domains/{made['id']}")).body
         assert (found["id"], found["records"]) == (made["id"], made["records"])
         assert (await caller("GET", "/domains")).body["domains"] == [found]
-        assert await refusal(caller, resource) == (500, "domain_already_registered")
+        assert await refusal(caller, name) == (500, "domain_already_registered")
+        for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/verify")):
+            answer = await caller(method, f"/domains/{theirs['id']}{path}")
+            assert (answer.status, answer.code) == (404, "domain_not_found")
+    assert len(await claims.owners(client, name)) == 2
 
 
 async def test_the_holder_s_proof_is_not_the_contender_s(api, other, client):

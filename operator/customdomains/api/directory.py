@@ -140,21 +140,20 @@ class Directory:
         return claim
 
     async def _read_by_id(self, registration_id: str) -> Claim | None:
-        """The claim with this seat: a holder's carries the id; else a CustomDomain that was made
-        here does, as a label. That only leads to the claim, which decides.
+        """The claim with this seat, if the seat is ours. A holder's claim carries the id; else a
+        CustomDomain that was made here does, as a label, which leads to a claim that decides.
         """
         listed = self._client.list(DOMAIN_CLAIMS, field_selector=f"spec.id={registration_id}")
-        async for item in listed:
-            held = parse_claim(item)
-            self.claims.put(held.domain, held)
-            return self._own(held)
-        labelled = f"{ID_LABEL}={registration_id}"
-        made = self._client.list(CUSTOM_DOMAINS, self.namespace, label_selector=labelled)
-        for domain in {parse_view(item).domain async for item in made}:
-            claim = self._own(await self.read_claim(domain)) if domain else None
-            if claim is not None and claim.id == registration_id:
-                return claim
-        return None
+        found = [parse_claim(item) async for item in listed]
+        for claim in found:
+            self.claims.put(claim.domain, claim)
+        if not found:
+            labelled = f"{ID_LABEL}={registration_id}"
+            made = self._client.list(CUSTOM_DOMAINS, self.namespace, label_selector=labelled)
+            domains = {parse_view(item).domain async for item in made}
+            found = [c for d in domains if d and (c := await self.read_claim(d))]
+        ours = (self._own(claim) for claim in found)
+        return next((claim for claim in ours if claim and claim.id == registration_id), None)
 
     async def read_claim(self, domain: str) -> Claim | None:
         """The claim of the canonical name `domain` as it is now. Raises `ApiError`."""

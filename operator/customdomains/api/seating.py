@@ -136,7 +136,8 @@ class Seating:
         """
         claim = self._directory.claims.get(domain)
         for _ in range(_ATTEMPTS):
-            if claim is None or all(seat.id != seat_id for seat in claim.seats):
+            seat = None if claim is None else self._directory.own_seat(claim)
+            if claim is None or seat is None or seat.id != seat_id:
                 return
             if await self._write(claim, succession.remove(claim, seat_id, _now())):
                 return
