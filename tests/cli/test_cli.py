@@ -141,7 +141,9 @@ def test_a_controller_answers_its_probes(operator):
     operator.process("controller").wait_until(lambda: _answers(operator.liveness_url), 10.0)
     told = json.loads(_get(operator.liveness_url))
     assert told["controller"]["synced"] is True
-    assert b"customdomains_queue_depth" in _get(operator.metrics_url("controller"))
+    metrics = _get(operator.metrics_url("controller"))
+    for name in ("queue_depth", "domains", "verified", "seats", "proofs", "check_seconds"):
+        assert f"# TYPE customdomains_{name} ".encode() in metrics
 
 
 def _get(url: str) -> bytes:

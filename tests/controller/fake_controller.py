@@ -101,6 +101,7 @@ class Process:
                 wake=self.queue.add,
                 backoff=Backoff(self.agenda, now, spread),
                 done=lambda *_: None,
+                checked=lambda *_: None,
             )
         self.reconciler = Reconciler(
             self.store,

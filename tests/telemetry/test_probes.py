@@ -3,10 +3,13 @@
 import urllib.error
 import urllib.request
 
+import build
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from customdomains.model.evidence import Outcome
 from customdomains.telemetry.metrics import (
+    Census,
     ControllerMetrics,
     api_request_counter,
     dns_query_counter,
@@ -58,16 +61,33 @@ def test_a_port_that_is_taken_is_said_at_once():
 
 
 def test_the_controller_s_figures():
-    registry, phases = CollectorRegistry(), {"active": 3, "failed": 1}
-    metrics = ControllerMetrics(registry, phases=lambda: phases, queue=lambda: 7, jobs=lambda: 2)
+    registry = CollectorRegistry()
+    phases, proofs = {"active": 3, "failed": 1}, {"current": 3, "gone": 0, "expired": 1}
+    census = Census(
+        phases=lambda: phases,
+        reasons=lambda: {"Proved": 3, "ProofExpired": 1},
+        seats=lambda: {"held": 4, "contending": 2},
+        proofs=lambda: proofs,
+    )
+    metrics = ControllerMetrics(registry, census=census, queue=lambda: 7, jobs=lambda: 2)
     metrics.leading.set(1)
     metrics.reconciled(0.002)
     metrics.job_done("PlaceOrder", "CAUnreachable")
+    metrics.checked(build.evidence(build.nothing(), build.nothing(Outcome.TIMED_OUT)), 2.01)
+    metrics.checked(build.MISSING, 0.02)
     api_request_counter(registry)("get", "secrets", 404)
     dns_query_counter(registry)("udp", "NOERROR")
+    proofs["gone"] = 1  # counted when it is asked for
     text = generate_latest(registry).decode()
     for line in (
         'customdomains_domains{phase="active"} 3.0',
+        'customdomains_verified{reason="ProofExpired"} 1.0',
+        'customdomains_seats{kind="contending"} 2.0',
+        'customdomains_proofs{state="gone"} 1.0',
+        'customdomains_check_answers_total{outcome="NoSuchName"} 2.0',
+        'customdomains_check_answers_total{outcome="TimedOut"} 1.0',
+        'customdomains_check_seconds_bucket{le="0.025"} 1.0',
+        "customdomains_check_seconds_count 2.0",
         "customdomains_queue_depth 7.0",
         "customdomains_jobs 2.0",
         "customdomains_leading 1.0",

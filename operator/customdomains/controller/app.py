@@ -39,8 +39,9 @@ from customdomains.controller.watching import Change, DomainWatcher
 from customdomains.model.claim import Claim, parse_claim
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.reasons import Phase
+from customdomains.policy.census import count_proofs, count_seats
 from customdomains.policy.world import Rules
-from customdomains.telemetry.metrics import ControllerMetrics
+from customdomains.telemetry.metrics import Census, ControllerMetrics
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,12 @@ class Controller:
         )
         self._metrics = ControllerMetrics(
             registry,
-            phases=self._count_phases,
+            census=Census(
+                phases=self._count_phases,
+                reasons=self._count_reasons,
+                seats=lambda: count_seats(list(self._store.claims)),
+                proofs=lambda: count_proofs(list(self._store.claims), options.rules, now()),
+            ),
             queue=lambda: len(self._queue),
             jobs=lambda: len(self._jobs),
         )
@@ -122,6 +128,7 @@ class Controller:
             wake=self._enqueue,
             backoff=Backoff(self._agenda, now, random.random),
             done=self._metrics.job_done,
+            checked=self._metrics.checked,
         )
         self._reconciler = Reconciler(
             self._store,
@@ -243,6 +250,10 @@ class Controller:
         phases = frozenset(Phase)
         shown = (domain.status.phase for domain in list(self._store.domains))
         return Counter(phase if phase in phases else "new" for phase in shown)
+
+    def _count_reasons(self) -> Counter[str]:
+        shown = (domain.status.verified for domain in list(self._store.domains))
+        return Counter(str(reason) for reason in shown if reason is not None)
 
     def _alive(self) -> dict[str, Any]:
         """Raises where this process' loop does not turn, or where it leads and keys wait for

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -56,7 +57,8 @@ class JobRunner:
 
     `wake` is called with a key when its result is in; `backoff` holds back orders that failed for
     a reason of ours, so that no reconcile starts them sooner; `done` is told each job's kind and
-    end. A result for a resource that is not there any more, or was made anew, counts for nothing.
+    end, `checked` what each look at the DNS came to and how many seconds it took. A result for a
+    resource that is not there any more, or was made anew, counts for nothing.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class JobRunner:
         wake: Callable[[Key], None],
         backoff: Backoff,
         done: Callable[[str, str], None],
+        checked: Callable[[Evidence, float], None],
     ) -> None:
         self._store = store
         self._lookup = lookup
@@ -77,6 +80,7 @@ class JobRunner:
         self._wake = wake
         self._backoff = backoff
         self._done = done
+        self._checked = checked
         self._checks: Lane[_Started[CheckDns]] = Lane("checks", CHECKS_AT_ONCE, self._check)
         self._orders: Lane[_Started[OrderJob]] = Lane("orders", ORDERS_AT_ONCE, self._order)
 
@@ -109,7 +113,7 @@ class JobRunner:
             group.create_task(self._orders.work())
 
     async def _check(self, key: Key, started: _Started[CheckDns]) -> None:
-        job = started.job
+        job, began = started.job, self._now()
         try:
             evidence = await self._lookup.look_up(job.name, nearby=job.nearby)
         except Exception:
@@ -122,7 +126,8 @@ class JobRunner:
             started,
             replace(memory, checking=False, attempts=memory.attempts + 1, check=check),
         )
-        self._done("CheckDns", evidence.answers[-1].outcome if evidence.answers else "Unreachable")
+        self._done("CheckDns", _end_of(evidence))
+        self._checked(evidence, (check.at - began).total_seconds())
 
     async def _order(self, key: Key, started: _Started[OrderJob]) -> None:
         outcome: PlacedOrder | IssuedCertificate | OrderError | None = None
@@ -179,3 +184,12 @@ class JobRunner:
     def _counts(self, key: Key, started: _Started[J]) -> bool:
         domain = self._store.domain(key)
         return domain is not None and domain.uid == started.uid
+
+
+def _end_of(evidence: Evidence) -> str:
+    """How a check ended: with answers enough, or in what way without them."""
+    if len(evidence.conclusive) >= evidence.needed:
+        return "done"
+    outcomes = Counter(a.outcome for a in evidence.answers if not a.outcome.conclusive)
+    common = outcomes.most_common(1)
+    return evidence.obstacle or (common[0][0] if common else "Unreachable")

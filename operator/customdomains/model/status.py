@@ -127,6 +127,7 @@ class Status:
 
 
 _VOLATILE = frozenset({"lastCheckedAt", "nextCheckAt", "attempts"})
+_REASONS = {reason.value: reason for reason in Reason}
 _VOLATILE_SEEN = frozenset({"ttl", "milliseconds"})
 
 
@@ -134,11 +135,13 @@ _VOLATILE_SEEN = frozenset({"ttl", "milliseconds"})
 class StatusMark:
     """A status' fingerprint, for telling whether a write would change its meaning.
 
-    `phase` is what the object shows just now: for logs, never for decisions.
+    `phase` and the reason of `Verified` are what the object shows just now: for logs and metrics,
+    never for decisions.
     """
 
     digest: bytes
     phase: str
+    verified: Reason | None = None
 
 
 def mark_of(status: Mapping[str, Any]) -> StatusMark:
@@ -155,7 +158,17 @@ def mark_of(status: Mapping[str, Any]) -> StatusMark:
     if isinstance(records, list):
         meaning["records"] = [_steady(record) for record in records]
     phase = meaning.get("phase")
-    return StatusMark(_digest(meaning), phase if isinstance(phase, str) else "")
+    shown = phase if isinstance(phase, str) else ""
+    return StatusMark(_digest(meaning), shown, _reason_of("Verified", meaning.get("conditions")))
+
+
+def _reason_of(kind: str, conditions: object) -> Reason | None:
+    """Why the condition of this `kind` is as it is; None where that is none of our words."""
+    for condition in conditions if isinstance(conditions, list) else ():
+        if isinstance(condition, Mapping) and condition.get("type") == kind:
+            reason = condition.get("reason")
+            return _REASONS.get(reason) if isinstance(reason, str) else None
+    return None
 
 
 def _steady(record: object) -> object:

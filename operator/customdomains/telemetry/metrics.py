@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from customdomains.model.evidence import Evidence
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-class _Phases(Collector):
-    """Counts domains by phase when scraped, so that nothing has to be kept in step."""
+Count = Callable[[], Mapping[str, int]]
+"""How many there are now, by the value of a label."""
 
-    def __init__(self, count: Callable[[], Mapping[str, int]]) -> None:
+
+class _Counted(Collector):
+    """A gauge that is counted when it is asked for, so that nothing has to be kept in step."""
+
+    def __init__(self, name: str, documentation: str, label: str, count: Count) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._label = label
         self._count = count
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        family = GaugeMetricFamily(
-            "customdomains_domains", "CustomDomains by phase.", labels=["phase"]
-        )
-        for phase, number in sorted(self._count().items()):
-            family.add_metric([phase], number)
+        """The gauge."""
+        family = GaugeMetricFamily(self._name, self._documentation, labels=[self._label])
+        for value, number in sorted(self._count().items()):
+            family.add_metric([value], number)
         yield family
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What is counted at each scrape: CustomDomains by phase and by the reason of `Verified`,
+    seats on claims by kind, proofs by whether they are there."""
+
+    phases: Count
+    reasons: Count
+    seats: Count
+    proofs: Count
 
 
 class ControllerMetrics:
@@ -33,11 +53,22 @@ class ControllerMetrics:
         self,
         registry: CollectorRegistry,
         *,
-        phases: Callable[[], Mapping[str, int]],
+        census: Census,
         queue: Callable[[], int],
         jobs: Callable[[], int],
     ) -> None:
-        registry.register(_Phases(phases))
+        for name, documentation, label, count in (
+            ("domains", "CustomDomains by phase.", "phase", census.phases),
+            ("verified", "CustomDomains by why Verified is as it is.", "reason", census.reasons),
+            ("seats", "Holders of claims and others who want or wanted one.", "kind", census.seats),
+            (
+                "proofs",
+                "Proofs of ownership: current, gone (the grace period runs) or expired.",
+                "state",
+                census.proofs,
+            ),
+        ):
+            registry.register(_Counted(f"customdomains_{name}", documentation, label, count))
         depth = Gauge("customdomains_queue_depth", "Keys waiting.", registry=registry)
         depth.set_function(queue)
         under_way = Gauge("customdomains_jobs", "Jobs waiting or running.", registry=registry)
@@ -54,10 +85,28 @@ class ControllerMetrics:
             ["kind", "outcome"],
             registry=registry,
         )
+        self._checks = Histogram(
+            "customdomains_check_seconds",
+            "A look at the DNS for one domain, all its servers.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._answers = Counter(
+            "customdomains_check_answers",
+            "What single servers answered in these.",
+            ["outcome"],
+            registry=registry,
+        )
 
     def reconciled(self, seconds: float) -> None:
         """A reconcile took `seconds`."""
         self._reconciles.observe(seconds)
+
+    def checked(self, evidence: Evidence, seconds: float) -> None:
+        """A look at the DNS took `seconds` and came to `evidence`."""
+        self._checks.observe(seconds)
+        for answer in evidence.answers:
+            self._answers.labels(answer.outcome).inc()
 
     def job_done(self, kind: str, outcome: str) -> None:
         """A job ended."""
