@@ -5,10 +5,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from build import ZONE
 
+from customdomains.dns.authoritative import AuthoritativeLookup
+from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
+from customdomains.dns.resolvers import PlainResolver
 from realdns.internet import Internet
+from realdns.judging import Lookup
 from realdns.packages import why_not
 from realdns.zones import ADDRESSES, KNOT
+
+TIMEOUT = 1.0
+"""Seconds for one question. Who does answer does so in milliseconds; resolvers take longer where
+name servers are silent."""
 
 
 def _bindable(address: str) -> bool:
@@ -41,3 +50,33 @@ def ipv6(internet: Internet) -> None:
     """Skips where there is no ::1."""
     if not _bindable("::1"):
         pytest.skip("this machine has no IPv6 loopback address (::1)")
+
+
+@pytest.fixture
+def authoritative(internet: Internet) -> AuthoritativeLookup:
+    """Asks the name servers themselves; Unbound tells where they are."""
+    return AuthoritativeLookup(
+        [PlainResolver(internet.unbound.address)],
+        own_zone=ZONE,
+        port=internet.port,
+        timeout=TIMEOUT,
+    )
+
+
+@pytest.fixture
+def recursive(internet: Internet) -> RecursiveLookup:
+    """Takes the word of Unbound."""
+    return RecursiveLookup([PlainResolver(internet.unbound.address)], timeout=TIMEOUT)
+
+
+@pytest.fixture
+def quorum(internet: Internet) -> QuorumLookup:
+    """Takes the word of Unbound and BIND, where they agree."""
+    resolvers = (internet.unbound, internet.resolver)
+    return QuorumLookup([PlainResolver(r.address) for r in resolvers], needed=2, timeout=TIMEOUT)
+
+
+@pytest.fixture(params=["authoritative", "recursive", "quorum"])
+def lookup(request: pytest.FixtureRequest) -> Lookup:
+    """Each of the three modes."""
+    return request.getfixturevalue(request.param)

@@ -34,7 +34,7 @@ _LONG = "\n".join(f'_acme-challenge.big TXT "{number:03d} {"x" * 200}"' for numb
 _CHAIN = "\n".join(f"hop{number} CNAME hop{number + 1}" for number in range(20))
 
 _PLAIN = f"""
-_acme-challenge TXT {TOKEN}
+_acme-challenge.good TXT {TOKEN}
 _acme-challenge.delegated CNAME {TARGET}.
 bare A 192.0.2.1
 _acme-challenge.nodata CAA 0 issue "ca.example.net"
@@ -106,14 +106,19 @@ ZONES = (
         "signed.com",
         (KNOT, NSD),
         f"""
-        _acme-challenge TXT {TOKEN}
+        _acme-challenge.good TXT {TOKEN}
         _acme-challenge.delegated CNAME {TARGET}.
         *.wild TXT {TOKEN}
         end TXT {TOKEN}
         """,
         Signed.GOOD,
     ),
-    Zone("online.com", (KNOT,), f"_acme-challenge TXT {TOKEN}", Signed.ONLINE),
+    Zone(
+        "online.com",
+        (KNOT,),
+        f"_acme-challenge.good TXT {TOKEN}\n*.wild TXT {TOKEN}",
+        Signed.ONLINE,
+    ),
     Zone("bogus.com", (BIND, NSD), f"_acme-challenge TXT {TOKEN}", Signed.EXPIRED),
     Zone("lame.com", (BIND, KNOT), f"_acme-challenge TXT {TOKEN}", differing={BIND: None}),
     Zone("all-lame.com", (BIND, NSD), differing={BIND: None, NSD: None}),
@@ -132,7 +137,13 @@ ZONES = (
     Zone("expired.com", (BIND,), f"_acme-challenge TXT {TOKEN}"),
     Zone("six.com", (SIX,), f"_acme-challenge TXT {TOKEN}"),
     Zone("both.com", (SIX, BIND), f"_acme-challenge TXT {TOKEN}"),
-    Zone("moving.com", (BIND,)),
+    Zone("moving.com", (BIND,), negative_ttl=1800),
+    Zone(
+        "clash.com",
+        (KNOT, NSD),
+        "_acme-challenge TXT before",
+        differing={NSD: "_acme-challenge CNAME parking.elsewhere.net."},
+    ),
     Zone("liar.com", (LIAR,)),
     Zone("trio.com", (KNOT, NSD, LIAR), f"_acme-challenge.there TXT {TOKEN}\nthere A 192.0.2.1"),
 )

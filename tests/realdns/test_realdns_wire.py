@@ -12,6 +12,7 @@ from customdomains.dns.answers import endless, read_answer
 from customdomains.dns.exchange import transact
 from customdomains.dns.messages import make_query
 from customdomains.model.evidence import Outcome, ServerAnswer
+from realdns.zones import NEGATIVE_TTL
 
 BRANDS = ("knot", "bind", "nsd")
 RESOLVERS = ("unbound", "resolver")
@@ -44,7 +45,7 @@ async def asked_at(address, domain, recursion=False, timeout=TIMEOUT):
 
 
 VALUES = {
-    "plain.com": {TOKEN},
+    "good.plain.com": {TOKEN},
     "several.plain.com": {TOKEN, "v=spf1 -all", "google-site-verification=1"},
     "strings.plain.com": {TOKEN},
     "quoted.plain.com": {f'"{TOKEN}"'},
@@ -103,7 +104,7 @@ async def test_resolvers_give_the_whole_of_it_too(resolver):
 async def test_not_there_is_said_with_how_long_it_may_be_kept(server, domain, outcome):
     answer = await asked(server, domain)
     assert (answer.outcome, answer.texts, answer.cnames) == (outcome, (), ())
-    assert answer.negative_ttl == 300  # the SOA's own TTL is less than its minimum
+    assert answer.negative_ttl == NEGATIVE_TTL
     assert not answer.cached
 
 
@@ -170,13 +171,17 @@ async def test_a_name_server_that_is_a_resolver_is_lame_also_for_what_it_remembe
     await asked(internet.unbound, "bare.plain.com", recursion=True)
     remembered = await asked(internet.unbound, "bare.plain.com")
     assert not remembered.outcome.conclusive
-    await asked(internet.unbound, "plain.com", recursion=True)
-    remembered = await asked(internet.unbound, "plain.com")
+    await asked(internet.unbound, "good.plain.com", recursion=True)
+    remembered = await asked(internet.unbound, "good.plain.com")
     assert remembered.cached
 
 
 async def test_secure_answers_are_known_by_the_resolvers_word(resolver):
-    for domain, secure in (("signed.com", True), ("online.com", True), ("plain.com", False)):
+    for domain, secure in (
+        ("good.signed.com", True),
+        ("good.online.com", True),
+        ("good.plain.com", False),
+    ):
         answer = await asked(resolver, domain, recursion=True)
         assert set(answer.texts) == {TOKEN}
         assert answer.authentic is secure

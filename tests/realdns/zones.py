@@ -31,8 +31,8 @@ ADDRESSES = {
 }
 """Host name to addresses, all of which are asked at the same port."""
 
-LONGEST_NEGATIVE = 600
-"""Seconds that "not there" may be kept (the SOA's minimum), where a zone says nothing else."""
+NEGATIVE_TTL = 60
+"""Seconds that "not there" may be kept (RFC 2308 section 5), where a zone says nothing else."""
 
 
 class Signed(Enum):
@@ -63,7 +63,7 @@ class Zone:
     records: str = ""
     signed: Signed = Signed.NO
     differing: Mapping[str, str | None] = field(default_factory=dict)
-    minimum: int = LONGEST_NEGATIVE
+    negative_ttl: int = NEGATIVE_TTL
 
     def servers(self) -> tuple[str, ...]:
         """The addresses that the delegation leads to."""
@@ -75,10 +75,11 @@ class Zone:
         if records is None:
             return None
         serial = 1 if host in self.differing else 2
+        times = f"{serial} 3600 600 604800 {self.negative_ttl}"
         lines = [
             f"$ORIGIN {absolute(self.name)}",
             "$TTL 300",
-            f"@ SOA ns.{HOSTS}. hostmaster.{HOSTS}. {serial} 3600 600 604800 {self.minimum}",
+            f"@ {self.negative_ttl} SOA ns.{HOSTS}. hostmaster.{HOSTS}. {times}",
             *(f"@ NS {host_name(host)}." for host in self.hosts),
             *(line.strip() for line in records.strip().splitlines()),
         ]
