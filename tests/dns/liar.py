@@ -42,7 +42,8 @@ class Liar(asyncio.DatagramProtocol):
     """`answers(query, transport)` gives what to send back: messages as bytes, or the above.
 
     None over UDP is silence, none over a connection hangs up. `asked` lists (transport, record
-    type, EDNS version or -1) in order, `queries` the same as messages.
+    type, EDNS version or -1) in order, `queries` the same as messages, `ports` those that
+    datagrams came from. `streams` is the server of connections.
     """
 
     def __init__(self, answers):
@@ -50,6 +51,7 @@ class Liar(asyncio.DatagramProtocol):
         self._talks = set()
         self.asked = []
         self.queries = []
+        self.ports = []
         self.connections = 0
         self.address = ""
 
@@ -57,6 +59,7 @@ class Liar(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data, addr):
+        self.ports.append(addr[1])
         for answer in self._hear(data, "udp"):
             if isinstance(answer, FromElsewhere):
                 self._send_from_elsewhere(answer, addr)
@@ -129,6 +132,7 @@ async def lying(answers, *, tls=None, host="127.0.0.1"):
         lambda: liar, local_addr=(host, port)
     )
     liar.address = f"{host}:{port}"
+    liar.streams = streams
     try:
         yield liar
     finally:
