@@ -4,7 +4,7 @@ import asyncio
 import base64
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from customdomains.model.certificate import (
     PlacedOrder,
 )
 from customdomains.model.claim import Claim, parse_claim
-from customdomains.model.evidence import Evidence, Outcome, ServerAnswer
+from customdomains.model.evidence import Evidence, Nearby, Outcome, Place, ServerAnswer
 from customdomains.model.names import CHALLENGE_LABEL
 from customdomains.model.reasons import Reason
 from customdomains.policy.findings import judge
@@ -40,7 +40,7 @@ def claim_on(api: FakeApi, domain: str) -> Claim | None:
 
 class FakeDns:
     """Records at the challenge names: `delegated` (to whoever holds the name), `token`,
-    `digests`, `wrong`, `none` or `dead`."""
+    `digests`, `wrong`, `misplaced` (the token, at the domain itself), `none` or `dead`."""
 
     def __init__(self, api: FakeApi, now: Callable[[], datetime]) -> None:
         self._api = api
@@ -48,6 +48,7 @@ class FakeDns:
         self.records: dict[str, str] = {}
         self.proved: dict[tuple[str, str], datetime] = {}
         """By domain and claim id: when a lookup last showed the proof."""
+        self.looked_nearby: list[datetime] = []
 
     def evidence(self, name: str) -> Evidence:
         domain = name.removeprefix(f"{CHALLENGE_LABEL}.")
@@ -56,7 +57,7 @@ class FakeDns:
             return Evidence(name, (ServerAnswer("dns:53", Outcome.TIMED_OUT),))
         if record == "wrong":
             return _answered(name, texts=("something else",))
-        if record == "none" or claim is None:
+        if record in {"none", "misplaced"} or claim is None:
             return Evidence(name, (ServerAnswer("dns:53", Outcome.NO_SUCH_NAME),))
         if record == "delegated":
             return _answered(name, cnames=(f"{claim.id}.{ZONE}",), texts=claim.texts)
@@ -66,6 +67,11 @@ class FakeDns:
         await asyncio.sleep(CA_LATENCY)
         evidence, domain = self.evidence(name), name.removeprefix(f"{CHALLENGE_LABEL}.")
         claim = claim_on(self._api, domain)
+        if nearby:
+            self.looked_nearby.append(self._now())
+            misplaced = claim is not None and self.records.get(domain) == "misplaced"
+            there = (Nearby(Place.LABEL_MISSING, domain, (), (claim.token,)),) if misplaced else ()
+            evidence = replace(evidence, nearby=there)
         if claim is not None and judge(evidence, claim, ZONE, self._now()).proof is not None:
             self.proved[domain, claim.id] = self._now()
         await asyncio.sleep(CA_LATENCY)

@@ -20,7 +20,7 @@ ROWS: list[tuple[str, Phase, bool, str, tuple[str, ...]]] = [
     ("refused", Phase.FAILED, False, "PublicSuffix", ("co.uk",)),
     ("taken", Phase.FAILED, False, "HeldByAnother", ("registered already", "once that is")),
     ("missing", Phase.PENDING, False, "RecordMissing", ("create a TXT",)),
-    ("wrong value", Phase.PENDING, False, "RecordMismatch", ('"v=spf1 -all"', "add a TXT")),
+    ("wrong value", Phase.PENDING, False, "RecordMismatch", ('"v=spf1 -all"', "add one with")),
     ("quoted value", Phase.PENDING, False, "QuotedValue", ("without quotes or spaces",)),
     ("wrong target", Phase.PENDING, False, "WrongTarget", ("other.example.org", "change its")),
     ("zone appended", Phase.PENDING, False, "WrongTarget", ("appended", "dot at its end")),

@@ -68,7 +68,7 @@ def disagreeing(sight: Sight) -> Diagnosis | None:
     )
     message = (
         f"{len(having)} of {len(having) + len(lacking)} {who} have the record at {sight.name}; "
-        f"{servers(lacking)} still answer {'otherwise' if other else 'that there is none'}"
+        f"still {'with another answer' if other else 'without it'}: {servers(lacking)}"
         f"{_kept(sight, lacking)}. It counts once enough of them have it; {mend}"
     )
     first, second = Verdict(RecordState.MISMATCH, message), Verdict(RecordState.MISSING, _NOT_BOTH)
@@ -97,8 +97,8 @@ def quoted(sight: Sight) -> Diagnosis | None:
     ]
     message = (
         f"the TXT record at {sight.name} has the right value, but with "
-        f"{' and '.join(extras) or 'other characters'} in it: {values((text,))}; enter it exactly "
-        f"as {sight.claim.token}, without quotes or spaces"
+        f"{' and '.join(extras) or 'other characters'} in it; enter it exactly as "
+        f"{sight.claim.token}, without quotes or spaces"
     )
     return _of_the_txt(sight, Reason.QUOTED_VALUE, message)
 
@@ -166,8 +166,8 @@ def of_another_registration(sight: Sight) -> Diagnosis | None:
     if sight.aliases or not old:
         return None
     message = (
-        f"the TXT record at {sight.name} has {values(old)}, which looks like the value of another "
-        f"registration, maybe an older one; add {sight.txt}"
+        f"the TXT record at {sight.name} has {values(map(_bare, old))}, which looks like the value "
+        f"of another registration, maybe an older one; add one with the value {sight.claim.token}"
     )
     return _of_the_txt(sight, Reason.OLDER_REGISTRATION, message)
 
@@ -193,7 +193,8 @@ def mismatched(sight: Sight) -> Diagnosis | None:
     if not sight.texts:
         return None
     message = (
-        f"the TXT record at {sight.name} has another value: {values(sight.texts)}; add {sight.txt}"
+        f"the TXT record at {sight.name} has another value: {values(sight.texts)}; add one with "
+        f"the value {sight.claim.token}"
     )
     return _of_the_txt(sight, Reason.RECORD_MISMATCH, message)
 
@@ -292,5 +293,5 @@ def _kept(sight: Sight, answers: Iterable[ServerAnswer]) -> str:
     if not ttls:
         return ""
     if any(answer.cached for answer in told):
-        return f", which they keep {until(sight.at, max(ttls))}"
-    return f", which resolvers can keep {for_up_to(max(ttls))} after that"
+        return f" (kept {until(sight.at, max(ttls))})"
+    return f" (resolvers can keep that {for_up_to(max(ttls))} longer)"

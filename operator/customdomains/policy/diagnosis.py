@@ -112,10 +112,10 @@ class Sight:
 
     @property
     def either(self) -> str:
-        """Both ways to prove the domain, in one phrase."""
+        """Both ways to prove the domain, for a sentence that has named the name."""
         return (
-            f"a TXT record at {self.name} with the value {self.claim.token}, or a CNAME there with "
-            f"the target {named(self.target)}"
+            f"a TXT record there with the value {self.claim.token}, or a CNAME there with the "
+            f"target {named(self.target)}"
         )
 
     def delegates(self, answer: ServerAnswer) -> bool:

@@ -88,6 +88,7 @@ def judge(evidence: Evidence, claim: Claim, zone: str, at: datetime) -> Finding:
     if ruling is Ruling.PROVED:
         return _proved(sight)
     found = _diagnose(sight, ruling)
+    unheard = ruling is Ruling.UNDECIDED and found.reason is not Reason.SERVERS_DISAGREE
     return Finding(
         ruling=ruling,
         proof=None,
@@ -95,7 +96,7 @@ def judge(evidence: Evidence, claim: Claim, zone: str, at: datetime) -> Finding:
         message=_bounded(found.message),
         ownership=replace(found.ownership, message=_bounded(found.ownership.message)),
         delegation=replace(found.delegation, message=_bounded(found.delegation.message)),
-        seen=describe(evidence.answers, sight.values, everybody=ruling is Ruling.UNDECIDED),
+        seen=describe(evidence.answers, sight.values, everybody=unheard),
     )
 
 

@@ -27,7 +27,7 @@ def describe(
     told = tuple(answers)
     if not everybody:
         told = tuple(a for a in told if a.outcome.conclusive) or told
-    rows = sorted((_seen(a, wanted) for a in told), key=lambda s: (s.server, s.outcome, s.values))
+    rows = sorted((_seen(a, wanted) for a in told), key=_order)
     different: dict[object, Seen] = {}
     for row in rows:
         different.setdefault((row.outcome, row.values), row)
@@ -40,6 +40,10 @@ def describe(
 def lagging(seen: Iterable[Seen], wanted: frozenset[str]) -> tuple[Seen, ...]:
     """Of what was seen, the servers that answered without any value that is wanted."""
     return tuple(s for s in seen if s.outcome.conclusive and not wanted & set(s.values))
+
+
+def _order(seen: Seen) -> tuple[str, str, tuple[str, ...], bool]:
+    return (seen.server, seen.outcome, seen.values, seen.authentic)
 
 
 def _seen(answer: ServerAnswer, wanted: frozenset[str]) -> Seen:
