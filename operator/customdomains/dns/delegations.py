@@ -40,6 +40,9 @@ _FIRST_FAILURE_SECONDS = 2.0
 _ABOVE_AT_ONCE = 3
 """Servers of the zone above that are asked, one after the other."""
 
+_CANNOT_SAY = {Outcome.SERVER_FAILURE, Outcome.TIMED_OUT}
+"""A resolver that waits for silent servers is itself silent for longer than anybody waits."""
+
 _MAX_ZONES = 4096
 _MAX_NAMES = 8192
 
@@ -194,7 +197,7 @@ class Delegations:
             until = self._clock() + min(found.ttl, KEPT_SECONDS)
             return _Cut(name, hosts, until, heard.secure, NO_GLUE), heard
         outcomes = {answer.outcome for answer in heard.answers}
-        if Outcome.SERVER_FAILURE not in outcomes or Outcome.BOGUS in outcomes:
+        if not outcomes & _CANNOT_SAY or Outcome.BOGUS in outcomes:
             return None, heard
         return await self._despite_failure(name), heard
 
