@@ -134,15 +134,24 @@ class Seating:
 
         The seat may be gone already: the controller writes, too.
         """
-        claim = self._directory.claims.get(domain)
+        claim = self._with_seat(self._directory.claims.get(domain), seat_id)
         for _ in range(_ATTEMPTS):
-            seat = None if claim is None else self._directory.own_seat(claim)
-            if claim is None or seat is None or seat.id != seat_id:
+            if claim is None:
                 return
-            if await self._write(claim, succession.remove(claim, seat_id, _now())):
-                return
-            claim = await self._directory.read_claim(domain)
+            try:
+                if await self._write(claim, succession.remove(claim, seat_id, _now())):
+                    return
+                claim = self._with_seat(await self._directory.read_claim(domain), seat_id)
+            except Unavailable:
+                claim = self._with_seat(await self._directory.read_claim(domain), seat_id)
+                if claim is not None:
+                    raise
         raise Failed("storage_error", f"{domain} could not be deleted: {_BUSY}")
+
+    def _with_seat(self, claim: Claim | None, seat_id: str) -> Claim | None:
+        """The claim if the namespace's seat on it is this one."""
+        seat = None if claim is None else self._directory.own_seat(claim)
+        return claim if seat is not None and seat.id == seat_id else None
 
     # --- getting a seat ------------------------------------------------------------------------
 
