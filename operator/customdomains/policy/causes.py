@@ -255,11 +255,13 @@ def _bare(text: str) -> str:
 def _by_wildcard(sight: Sight) -> bool:
     """Whether a name that nobody can have set gives the same answer."""
     siblings = [n for n in sight.evidence.nearby or () if n.place is Place.SIBLING]
-    seen = {(answer.cnames[:1], frozenset(answer.texts)) for answer in sight.answers}
-    return any(
-        (near.cnames or near.texts) and (near.cnames[:1], frozenset(near.texts)) in seen
-        for near in siblings
-    )
+    seen = {_itself(answer) for answer in sight.answers}
+    return any((near.cnames or near.texts) and _itself(near) in seen for near in siblings)
+
+
+def _itself(found: ServerAnswer | Nearby) -> tuple[str, ...] | frozenset[str]:
+    """What stands at a name itself. Who asks around does not always follow an alias to texts."""
+    return found.cnames[:1] or frozenset(found.texts)
 
 
 def _why(sight: Sight, near: Nearby) -> str:
