@@ -42,6 +42,11 @@ def lagging(seen: Iterable[Seen], wanted: frozenset[str]) -> tuple[Seen, ...]:
     return tuple(s for s in seen if s.outcome.conclusive and not wanted & set(s.values))
 
 
+def unanimous(seen: Iterable[Seen]) -> bool:
+    """Whether the servers that said something all said the same."""
+    return len({(s.outcome, s.values) for s in seen if s.outcome.conclusive}) <= 1
+
+
 def _order(seen: Seen) -> tuple[str, str, tuple[str, ...], bool]:
     return (seen.server, seen.outcome, seen.values, seen.authentic)
 
