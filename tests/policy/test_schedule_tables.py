@@ -40,7 +40,7 @@ def test_jitter_only_shortens_and_little(identity: str, attempt: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("silent", "delay"),
+    ("lasting", "delay"),
     [
         (timedelta(0), 5 * MINUTE),
         (25 * MINUTE, 5 * MINUTE),
@@ -49,8 +49,8 @@ def test_jitter_only_shortens_and_little(identity: str, attempt: int) -> None:
         (-HOUR, 5 * MINUTE),  # the clock was set back
     ],
 )
-def test_while_nobody_can_be_asked(silent: timedelta, delay: timedelta) -> None:
-    assert schedule.unreachable_delay(silent) == delay
+def test_while_nothing_can_be_decided(lasting: timedelta, delay: timedelta) -> None:
+    assert schedule.undecided_delay(lasting) == delay
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 
 class Outcome(StrEnum):
@@ -118,6 +119,11 @@ class Evidence:
         """Every first CNAME target any server gave."""
         return frozenset(a.cnames[0] for a in self.conclusive if a.cnames)
 
+    @property
+    def settled(self) -> bool:
+        """Whether enough servers gave one and the same answer."""
+        return any(self.agreed(partial(_same, answer)) for answer in self.conclusive)
+
     def agreed(self, says: Callable[[ServerAnswer], bool]) -> bool:
         """Whether enough servers say so, and more than say otherwise.
 
@@ -127,6 +133,10 @@ class Evidence:
         heard = self.conclusive
         votes = sum(1 for answer in heard if says(answer))
         return votes >= self.needed and votes * 2 > len(heard)
+
+
+def _same(one: ServerAnswer, other: ServerAnswer) -> bool:
+    return (one.cnames, set(one.texts)) == (other.cnames, set(other.texts))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def _check_delay(case: Case, check: Check) -> timedelta | None:
     if known is None:
         return schedule.waiting_delay(ownership.age(case.claim, case.now))
     if undecided:
-        return schedule.unreachable_delay(check.at - (check.silent_since or check.at))
+        return schedule.undecided_delay(check.at - (check.undecided_since or check.at))
     ends = ownership.proof_expired_at(case.claim, case.world.rules)
     return schedule.gone_delay(check.at - ends) if ends else None
 

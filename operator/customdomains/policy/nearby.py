@@ -29,11 +29,11 @@ def looks_nearby(claim: Claim, check: Check | None, finding: Finding | None, now
 
 
 def after(before: Check | None, check: Check, job: CheckDns) -> Check:
-    """`check`, which `job` led to, with what is known from those `before`: since when nobody could
-    be asked, and what the last look in wrong places found."""
-    if len(check.evidence.conclusive) < check.evidence.needed:
-        silent = before.silent_since if before is not None else None
-        check = replace(check, silent_since=silent or check.at)
+    """`check`, which `job` led to, with what is known from those `before`: since when no answer
+    came of them, and what the last look in wrong places found."""
+    if not check.evidence.settled:
+        since = before.undecided_since if before is not None else None
+        check = replace(check, undecided_since=since or check.at)
     if job.nearby:
         check = replace(check, nearby_at=check.at)
     elif before is not None:

@@ -9,7 +9,7 @@ DENSE_DELAY = timedelta(seconds=3)
 FIRST_HOUR = timedelta(hours=1)
 FIRST_HOUR_DELAY = timedelta(seconds=25)
 LONGEST_DELAY = timedelta(hours=4)
-UNREACHABLE_DELAY = timedelta(minutes=5)
+UNDECIDED_DELAY = timedelta(minutes=5)
 GONE_DELAY = timedelta(minutes=15)
 RECHECK_JITTER = 0.1
 """By which part of the interval the moments of a domain's rechecks move at most."""
@@ -62,9 +62,10 @@ def asked_delay(count: int) -> timedelta:
     return min(timedelta(seconds=10) * count**2, timedelta(hours=1))
 
 
-def unreachable_delay(silent: timedelta) -> timedelta:
-    """Between two checks of a domain that is proved, where nobody could be asked for `silent`."""
-    return min(max(UNREACHABLE_DELAY, silent / 5), LONGEST_DELAY)
+def undecided_delay(lasting: timedelta) -> timedelta:
+    """Between two checks of a domain that is proved, where for `lasting` nothing could be decided:
+    too few servers could be asked, or they disagree."""
+    return min(max(UNDECIDED_DELAY, lasting / 5), LONGEST_DELAY)
 
 
 def gone_delay(over: timedelta) -> timedelta:

@@ -63,15 +63,15 @@ class Check:
     """A finished DNS check; `request` is the check request it answers, if any.
 
     `nearby_at` is when a check last looked for the records in wrong places; what that found is
-    in the evidence of the checks after it as well. `silent_since` is when the first of the checks
-    ended that found too few servers to ask, up to this one.
+    in the evidence of the checks after it as well. `undecided_since` is when the first of all those
+    checks up to this one ended that no answer came of.
     """
 
     at: datetime
     evidence: Evidence
     request: str | None
     nearby_at: datetime | None = None
-    silent_since: datetime | None = None
+    undecided_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
