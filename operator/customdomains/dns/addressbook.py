@@ -96,7 +96,7 @@ class AddressBook:
             for address in filter(_askable, by_host[host]):
                 server = join_server(address, self._port)
                 servers.setdefault(server, NameServer(name_text(host), server))
-        reached = tuple(server for server in servers.values() if _has_route(server.address))
+        reached = tuple(server for server in servers.values() if has_route(server.address))
         return Found(
             reached or tuple(servers.values()),
             min((f.until for f in fetched), default=self._clock() + KEPT_SECONDS),
@@ -130,7 +130,7 @@ def _askable(address: str) -> bool:
     return not (parsed.is_multicast or parsed.is_unspecified or address == "255.255.255.255")
 
 
-def _has_route(server: str) -> bool:
+def has_route(server: str) -> bool:
     """Whether a packet to `server` would leave this host: connecting UDP only asks for that."""
     host, _, port = server.rpartition(":")
     host = host.strip("[]")

@@ -121,7 +121,7 @@ class AuthoritativeLookup:
                 found = await self._within(until, self._delegations.find(here))
             else:
                 return None
-        return None
+        return Trouble(Obstacle.ALIAS_LOOP)
 
     async def _ask_all(self, zone: Delegation, name: dns.name.Name, until: float) -> Asked:
         readings = await asyncio.gather(

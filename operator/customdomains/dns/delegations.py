@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import dns.flags
 import dns.name
-import dns.rdataclass
 import dns.rdatatype
 
 from customdomains.dns.addressbook import (
@@ -24,7 +23,7 @@ from customdomains.dns.addressbook import (
     NameServer,
 )
 from customdomains.dns.answers import enclosing_soa, name_text, read_answer
-from customdomains.dns.dnssec import KeyRing, ZoneKeys
+from customdomains.dns.dnssec import KeyRing, ZoneKeys, get_set
 from customdomains.dns.memory import Memory
 from customdomains.dns.messages import make_query
 from customdomains.dns.referrals import NO_GLUE, Glue, Referral, hosts_in, referral_in
@@ -189,9 +188,7 @@ class Delegations:
         that leads to the name."""
         heard = await self._stub.ask(name, dns.rdatatype.NS, self._clock() + self._deadline)
         if heard.response is not None:
-            found = heard.response.get_rrset(
-                heard.response.answer, name, dns.rdataclass.IN, dns.rdatatype.NS
-            )
+            found = get_set(heard.response, name, dns.rdatatype.NS)
             if not (hosts := hosts_in(found)) or found is None:
                 return None, heard
             until = self._clock() + min(found.ttl, KEPT_SECONDS)
@@ -252,9 +249,7 @@ class Delegations:
         heard = await self._stub.ask(zone, dns.rdatatype.DS, self._clock() + self._deadline)
         if heard.response is None:
             return None
-        signed = heard.response.get_rrset(
-            heard.response.answer, zone, dns.rdataclass.IN, dns.rdatatype.DS
-        )
+        signed = get_set(heard.response, zone, dns.rdatatype.DS)
         return _Cut(
             zone,
             referral.hosts,
@@ -273,7 +268,7 @@ class Delegations:
             return Trouble(obstacle, found.failed, cut.zone), found.until - self._clock()
         keys = await self._keys.keys(cut.zone) if cut.secure else None
         left = min(found.until, cut.until) - self._clock()
-        if keys is not None and not keys.keys:
+        if keys is not None and not keys:
             left = min(left, FAILURE_SECONDS)
         return Delegation(cut.zone, found.servers, keys), left
 

@@ -6,8 +6,7 @@ to the zone is the resolver's work, the last link is checked here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 
 import dns.dnssec
 import dns.dnssecalgs
@@ -19,16 +18,19 @@ import dns.rdataset
 import dns.rdatatype
 import dns.rdtypes.ANY.CNAME
 import dns.rdtypes.ANY.DNAME
-import dns.rdtypes.ANY.DNSKEY
-import dns.rdtypes.ANY.RRSIG
 import dns.rrset
+from dns.rdtypes.ANY.DNSKEY import DNSKEY
+from dns.rdtypes.ANY.RRSIG import RRSIG
 
 from customdomains.dns.memory import Memory
 from customdomains.dns.stub import Stub
 
 _MAX_KEYS = 16
-_MAX_SIGNATURES = 4
-"""Tried for one set: each costs computing time, and who sends them is not always a friend."""
+_MAX_KEY_BYTES = 520
+"""RSA of 4096 bits, the longest there is (RFC 5702 section 2.1)."""
+
+_MAX_SIGNATURES = 8
+"""Tried for one answer: each costs computing time, and who sends them is not always a friend."""
 
 _MAX_SAME_TAG = 2
 """Keys that one signature is tried with; honest zones hardly ever have two of one tag."""
@@ -38,12 +40,19 @@ _FAILURE_SECONDS = 5.0
 _MAX_ZONES = 2048
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class ZoneKeys:
     """The keys of a secure zone. Without any, no answer of it can be trusted."""
 
-    zone: dns.name.Name
-    keys: tuple[dns.rdtypes.ANY.DNSKEY.DNSKEY, ...]
+    def __init__(self, zone: dns.name.Name, keys: Iterable[DNSKEY]) -> None:
+        self.zone = zone
+        self._keys: dict[tuple[int, int], list[DNSKEY]] = {}
+        for key in keys:
+            same = self._keys.setdefault((dns.dnssec.key_id(key), key.algorithm), [])
+            if len(same) < _MAX_SAME_TAG:
+                same.append(key)
+
+    def __bool__(self) -> bool:
+        return bool(self._keys)
 
     def vouch(self, name: dns.name.Name, response: dns.message.Message, now: float) -> bool:
         """Whether every set of `response` that leads from `name` to its TXT records is signed.
@@ -51,7 +60,7 @@ class ZoneKeys:
         `now` is in seconds since 1970. Sets at names outside the zone are not looked at.
         """
         try:
-            self._walk(name, response, now)
+            _Validation(self.zone, self._keys, response, now).walk(name)
         except (
             dns.exception.ValidationFailure,
             dns.exception.UnsupportedAlgorithm,
@@ -60,66 +69,77 @@ class ZoneKeys:
             return False
         return True
 
-    def _walk(self, name: dns.name.Name, response: dns.message.Message, now: float) -> None:
+
+class _Validation:
+    """One response held against the keys of `zone`; raises ValidationFailure, among others."""
+
+    def __init__(
+        self,
+        zone: dns.name.Name,
+        keys: Mapping[tuple[int, int], list[DNSKEY]],
+        response: dns.message.Message,
+        now: float,
+    ) -> None:
+        self._zone = zone
+        self._keys = keys
+        self._response = response
+        self._now = now
+        self._tries = _MAX_SIGNATURES
+
+    def walk(self, name: dns.name.Name) -> None:
+        """Check every set from `name` to the end of its alias chain in the zone."""
         seen: set[dns.name.Name] = set()
-        while name.is_subdomain(self.zone) and name not in seen:
+        while name.is_subdomain(self._zone) and name not in seen:
             seen.add(name)
-            if (texts := _get(response, name, dns.rdatatype.TXT)) is not None:
-                self._check(texts, response, now)
-            alias = _get(response, name, dns.rdatatype.CNAME)
-            renaming = self._renaming(name, response)
+            if (texts := self._get(name, dns.rdatatype.TXT)) is not None:
+                self._check(texts)
+            alias = self._get(name, dns.rdatatype.CNAME)
+            renaming = self._renaming(name)
             if renaming is not None:
-                self._check(renaming, response, now)
+                self._check(renaming)
                 target = _renamed(name, renaming)
                 # The CNAME made of it has no signature of its own (RFC 6672 section 5.3.1).
                 if alias is not None and _target(alias) != target:
                     raise dns.exception.ValidationFailure
             elif alias is not None:
-                self._check(alias, response, now)
+                self._check(alias)
                 target = _target(alias)
             else:
                 return
             name = target
 
-    def _renaming(
-        self, name: dns.name.Name, response: dns.message.Message
-    ) -> dns.rrset.RRset | None:
-        while name != self.zone:
+    def _get(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.rrset.RRset | None:
+        return get_set(self._response, name, rdtype)
+
+    def _renaming(self, name: dns.name.Name) -> dns.rrset.RRset | None:
+        while name != self._zone:
             name = name.parent()
-            if (found := _get(response, name, dns.rdatatype.DNAME)) is not None:
+            if (found := self._get(name, dns.rdatatype.DNAME)) is not None:
                 return found
         return None
 
-    def _check(self, rrset: dns.rrset.RRset, response: dns.message.Message, now: float) -> None:
-        """Raises ValidationFailure where no signature of the zone fits `rrset`."""
-        signatures = response.get_rrset(
-            response.answer,
+    def _check(self, rrset: dns.rrset.RRset) -> None:
+        signatures = self._response.get_rrset(
+            self._response.answer,
             rrset.name,
             dns.rdataclass.IN,
             dns.rdatatype.RRSIG,
             rrset.rdtype,
         )
-        tried = 0
         for signature in signatures or ():
-            assert isinstance(signature, dns.rdtypes.ANY.RRSIG.RRSIG)  # noqa: S101 - narrows
-            keys = [
-                key
-                for key in self.keys
-                if signature.signer == self.zone
-                and dns.dnssec.key_id(key) == signature.key_tag
-                and key.algorithm == signature.algorithm
-            ][:_MAX_SAME_TAG]
-            if not keys:
+            assert isinstance(signature, RRSIG)  # noqa: S101 - narrows for mypy
+            keys = self._keys.get((signature.key_tag, signature.algorithm))
+            if keys is None or signature.signer != self._zone:
                 continue
+            if self._tries == 0:
+                break
+            self._tries -= 1
             known = dns.rdataset.from_rdata_list(0, keys)
             try:
-                dns.dnssec.validate_rrsig(rrset, signature, {self.zone: known}, now=now)
+                dns.dnssec.validate_rrsig(rrset, signature, {self._zone: known}, now=self._now)
             except dns.exception.ValidationFailure:
-                tried += 1
-                if tried == _MAX_SIGNATURES:
-                    break
-            else:
-                return
+                continue
+            return
         raise dns.exception.ValidationFailure
 
 
@@ -146,18 +166,16 @@ class KeyRing:
         self, zone: dns.name.Name, _before: ZoneKeys | None
     ) -> tuple[ZoneKeys | None, float]:
         heard = await self._stub.ask(zone, dns.rdatatype.DNSKEY, self._clock() + self._deadline)
-        found = heard.response and _get(heard.response, zone, dns.rdatatype.DNSKEY)
+        found = heard.response and get_set(heard.response, zone, dns.rdatatype.DNSKEY)
         if not heard.secure or not found:
             return ZoneKeys(zone, ()), _FAILURE_SECONDS
-        keys = tuple(
-            key
-            for key in found
-            if isinstance(key, dns.rdtypes.ANY.DNSKEY.DNSKEY) and _can_be_checked(key)
-        )
+        keys = tuple(key for key in found if isinstance(key, DNSKEY) and _can_be_checked(key))
         return ZoneKeys(zone, keys[:_MAX_KEYS]) if keys else None, min(found.ttl, _KEPT_SECONDS)
 
 
-def _can_be_checked(key: dns.rdtypes.ANY.DNSKEY.DNSKEY) -> bool:
+def _can_be_checked(key: DNSKEY) -> bool:
+    if len(key.key) > _MAX_KEY_BYTES:
+        return False
     try:
         dns.dnssecalgs.get_algorithm_cls_from_dnskey(key)
     except dns.exception.UnsupportedAlgorithm:
@@ -165,9 +183,10 @@ def _can_be_checked(key: dns.rdtypes.ANY.DNSKEY.DNSKEY) -> bool:
     return dns.dnssec.default_policy.ok_to_validate(key)
 
 
-def _get(
+def get_set(
     response: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
 ) -> dns.rrset.RRset | None:
+    """The set of the answer section, if it is there."""
     return response.get_rrset(response.answer, name, dns.rdataclass.IN, rdtype)
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import dns.flags
 import dns.message
 import dns.name
-import dns.rdataclass
 import dns.rdatatype
 
 from customdomains.dns.answers import explanation, outcome_of, read_answer
@@ -54,7 +53,7 @@ def read(
         return Reading(answer, alias)
     if keys.vouch(name, response, now):
         return Reading(replace(answer, authentic=True), alias)
-    why = "" if keys.keys else "the keys of the zone could not be had"
+    why = "" if keys else "the keys of the zone could not be had"
     return Reading(replace(answer, outcome=Outcome.BOGUS, explanation=answer.explanation or why))
 
 
@@ -62,8 +61,8 @@ def _open_end(answer: ServerAnswer, response: dns.message.Message) -> dns.name.N
     if not answer.cnames:
         return None
     end = dns.name.from_text(answer.cnames[-1])
-    at_end = response.get_rrset(response.answer, end, dns.rdataclass.IN, dns.rdatatype.TXT)
-    return end if at_end is None else None
+    told = any(s.name == end and s.rdtype == dns.rdatatype.TXT for s in response.answer)
+    return None if told else end
 
 
 def _speaks_for(zone: dns.name.Name, response: dns.message.Message) -> bool:

@@ -136,6 +136,8 @@ class Trail:
         )
         if trouble is None:
             return replace(found, obstacle=self._loop())
+        if trouble.obstacle is Obstacle.ALIAS_LOOP:
+            return replace(found, obstacle=trouble.obstacle)
         if not self._answers:
             return replace(found, answers=trouble.answers, obstacle=trouble.obstacle)
         if trouble.obstacle is Obstacle.ZONE_NOT_FOUND:
