@@ -18,28 +18,25 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from customdomains.acme import AcmeEngine, IssuerOptions, generate_private_key_pem
-from customdomains.api.app import ApiOptions, run_api
-from customdomains.cluster.accounts import AccountKeys
+from customdomains.acme import generate_private_key_pem
+from customdomains.api.app import run_api
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.config import ConnectionConfigError, load_connection
 from customdomains.cluster.errors import ApiError
 from customdomains.cluster.kinds import DOMAIN_CLAIMS
 from customdomains.cluster.watch import WatchCache
 from customdomains.controller.leadership import LeadershipLostError
-from customdomains.controller.ports import TextLookup
-from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
-from customdomains.dns.resolvers import Resolver, make_resolvers
+from customdomains.dns.resolvers import make_resolvers
 from customdomains.dns.selfcheck import ResponderSelfCheck
 from customdomains.dns.server import DnsServer
 from customdomains.dns.source import ClaimTexts
 from customdomains.dns.zone import DelegationZone
 from customdomains.model.claim import parse_claim
-from customdomains.policy.world import ClaimRules, NameRules, Rules
-from customdomains.settings import Issuer, Lookups, Settings, SettingsError, load_settings
+from customdomains.settings import Settings, SettingsError, load_settings
 from customdomains.telemetry.logs import configure_logging
 from customdomains.telemetry.metrics import api_request_counter, dns_query_counter
 from customdomains.telemetry.probes import Check, serve_probes
+from customdomains.wiring import acme_engine, api_options, lookup, rules, split_listen
 
 log = logging.getLogger("customdomains")
 
@@ -166,7 +163,9 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
         AsyncExitStack() as stack,
         ApiClient(connection, on_request=api_request_counter(registry)) as client,
     ):
-        engines = {issuer.name: _engine(issuer, settings, client) for issuer in settings.issuers}
+        engines = {
+            issuer.name: acme_engine(issuer, settings, client) for issuer in settings.issuers
+        }
         for engine in engines.values():
             stack.push_async_callback(engine.close)
         resolvers = make_resolvers(settings.lookups.resolvers)
@@ -179,19 +178,19 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
                 lease_duration=settings.controller.lease_duration.seconds,
                 secret_retention=settings.controller.secret_retention.delta,
                 probe_url=f"http://{_address(settings.controller.probe_listen)}/healthz",
-                rules=_rules(settings),
+                rules=rules(settings),
             ),
             client,
             connection,
             Outside(
-                lookup=_lookup(settings.lookups, resolvers),
+                lookup=lookup(settings, resolvers),
                 self_check=ResponderSelfCheck(settings.delegation.responders),
                 engines=engines,
                 make_key=generate_private_key_pem,
             ),
             registry,
         )
-        host, port = _split(settings.controller.metrics_listen)
+        host, port = split_listen(settings.controller.metrics_listen)
         with serve_probes(host, port, {"/readyz": controller.not_ready}, registry):
             await _until(stop, controller.run())
 
@@ -218,7 +217,7 @@ async def _dns(settings: Settings, options: argparse.Namespace, stop: asyncio.Ev
             "/healthz": lambda: None,
             "/readyz": lambda: None if claims.synced else "the claims are not listed yet",
         }
-        host, port = _split(settings.dns.probe_listen)
+        host, port = split_listen(settings.dns.probe_listen)
         with serve_probes(host, port, checks, registry):
             await server.start(_address(settings.dns.listen))
             log.info("answering for %s at %s", delegation.zone, ", ".join(server.addresses))
@@ -232,69 +231,11 @@ async def _api(settings: Settings, options: argparse.Namespace, stop: asyncio.Ev
     registry = CollectorRegistry()
     connection = await load_connection(options.kubeconfig)
     async with ApiClient(connection, on_request=api_request_counter(registry)) as client:
-        await run_api(_api_options(settings), client, registry, stop)
-
-
-def _api_options(settings: Settings) -> ApiOptions:
-    api, authentication = settings.api, settings.api.authentication
-    asked = authentication.mode == "Token" and authentication.token_file is not None
-    host, port = _split(api.listen)
-    return ApiOptions(
-        host=host,
-        port=port,
-        namespace=api.namespace,
-        rules=_rules(settings),
-        token_file=Path(authentication.token_file or "") if asked else None,
-        registered_status=api.registered_status,
-        controller_timeout=api.controller_timeout.seconds,
-    )
-
-
-def _engine(issuer: Issuer, settings: Settings, client: ApiClient) -> AcmeEngine:
-    options = IssuerOptions(
-        name=issuer.name,
-        directory_url=issuer.directory_url,
-        contact=issuer.contact,
-        ca_bundle=Path(issuer.ca_bundle) if issuer.ca_bundle else None,
-    )
-    return AcmeEngine(options, AccountKeys(client, settings.controller.namespace, issuer.name))
-
-
-def _lookup(lookups: Lookups, resolvers: tuple[Resolver, ...]) -> TextLookup:
-    timeout, deadline = lookups.timeout.seconds, lookups.deadline.seconds
-    if lookups.mode == "Quorum":
-        return QuorumLookup(resolvers, needed=lookups.quorum, timeout=timeout, deadline=deadline)
-    return RecursiveLookup(resolvers, timeout=timeout, deadline=deadline)
-
-
-def _rules(settings: Settings) -> Rules:
-    return Rules(
-        zone=settings.delegation.zone,
-        issuers=tuple(issuer.name for issuer in settings.issuers),
-        recheck_interval=settings.verification.recheck_interval.delta,
-        grace_period=settings.verification.grace_period.delta,
-        claims=ClaimRules(
-            pending_expiry=settings.claims.pending_expiry.delta,
-            retention=settings.claims.retention.delta,
-            contests=settings.claims.contests,
-            contenders=settings.claims.contenders,
-            per_namespace=settings.claims.per_namespace,
-        ),
-        names=NameRules(
-            denied=(settings.delegation.zone, *settings.names.denied_suffixes),
-            allowed=settings.names.allowed_suffixes,
-            private_suffixes=settings.names.private_suffixes == "Allow",
-        ),
-    )
+        await run_api(api_options(settings), client, registry, stop)
 
 
 def _parent(zone: str) -> str:
     return zone.split(".", 1)[1]
-
-
-def _split(listen: str) -> tuple[str, int]:
-    host, _, port = listen.rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def _address(listen: str) -> str:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import dns.name
 
+from customdomains.dns.answers import name_text
 from customdomains.dns.asking import (
     Patience,
     Word,
     ask_for_texts,
     distrust,
     evidence_of,
+    find_zone,
     parse_name,
     with_aliases,
 )
+from customdomains.dns.nearby import look_nearby
 from customdomains.dns.resolvers import Resolver
-from customdomains.model.evidence import Evidence
+from customdomains.model.evidence import Evidence, ServerAnswer
 
 _GRACE = 0.5
 """Seconds for the rest to object, once enough resolvers agree."""
@@ -42,6 +47,7 @@ class _ResolverLookup(ABC):
         self._timeout = timeout
         self._deadline = deadline
         self._places = asyncio.Semaphore(concurrency)
+        self._choose = random.SystemRandom()
 
     async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
         """The TXT records at `name` (absolute, lower case, no trailing dot).
@@ -58,11 +64,30 @@ class _ResolverLookup(ABC):
             told = next((word for word in words if word.answer.outcome.conclusive), None)
             if told is None:
                 words = await with_aliases(words, question, patience)
-            del nearby
-            return evidence_of(name, words, self._needed)
+            evidence = evidence_of(name, words, self._needed)
+            if not nearby or told is None or evidence.obstacle is not None:
+                return evidence
+            return await self._with_nearby(evidence, question, told.resolver, patience)
 
     @abstractmethod
     async def _ask(self, name: dns.name.Name, patience: Patience) -> Sequence[Word]: ...
+
+    async def _with_nearby(
+        self, evidence: Evidence, name: dns.name.Name, resolver: Resolver, patience: Patience
+    ) -> Evidence:
+        """`evidence` with what `resolver` finds where the record may have been put by mistake."""
+
+        async def ask(elsewhere: dns.name.Name) -> ServerAnswer:
+            return (await ask_for_texts(resolver, elsewhere, patience)).answer
+
+        zone = parse_name(evidence.zone) if evidence.zone else None
+        if zone is None:
+            zone = await find_zone(resolver, name, patience)
+        return replace(
+            evidence,
+            zone=name_text(zone) if zone is not None else None,
+            nearby=await look_nearby(name, zone, ask, self._choose),
+        )
 
 
 class RecursiveLookup(_ResolverLookup):
@@ -141,4 +166,3 @@ class QuorumLookup(_ResolverLookup):
             if answer.outcome.conclusive
         )
         return any(votes >= self._needed for votes in said.values())
-

@@ -50,7 +50,7 @@ def make_resolvers(servers: Sequence[str]) -> tuple[Resolver, ...]:
     """A resolver for each `address:port`, `tls://host:port` or `https://host/path`.
 
     No servers at all means the system's (resolv.conf). Raises ValueError for a server that is
-    none of these, dns.resolver.NoResolverConfiguration where the system names none.
+    none of these, or where the system names none.
     """
     return tuple(_make(server) for server in servers or _system_resolvers())
 
@@ -64,5 +64,10 @@ def _make(server: str) -> Resolver:
 
 
 def _system_resolvers() -> tuple[str, ...]:
-    system = dns.resolver.Resolver()
+    try:
+        system = dns.resolver.Resolver()
+    except dns.resolver.NoResolverConfiguration as error:
+        raise ValueError(
+            f"the system names no resolver ({error}); set lookups.resolvers"
+        ) from error
     return tuple(join_server(str(server), system.port) for server in system.nameservers)

@@ -13,7 +13,7 @@ from customdomains.settings.reading import (
     load_settings,
     parse_settings,
 )
-from customdomains.settings.schema import Api, Duration, Issuer, Lookups, Settings
+from customdomains.settings.schema import Api, Duration, Issuer, Settings
 
 __all__ = [
     "API_VERSION",
@@ -21,7 +21,6 @@ __all__ = [
     "Api",
     "Duration",
     "Issuer",
-    "Lookups",
     "Settings",
     "SettingsError",
     "load_settings",

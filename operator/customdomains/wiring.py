@@ -1,0 +1,92 @@
+"""From the settings to what the processes are made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from customdomains.acme import AcmeEngine, IssuerOptions
+from customdomains.api.app import ApiOptions
+from customdomains.cluster.accounts import AccountKeys
+from customdomains.cluster.client import ApiClient
+from customdomains.controller.ports import TextLookup
+from customdomains.dns.authoritative import AuthoritativeLookup
+from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
+from customdomains.dns.resolvers import Resolver
+from customdomains.policy.world import ClaimRules, NameRules, Rules
+from customdomains.settings import Issuer, Settings
+
+
+def api_options(settings: Settings) -> ApiOptions:
+    """What the HTTP process is told."""
+    api, authentication = settings.api, settings.api.authentication
+    asked = authentication.mode == "Token" and authentication.token_file is not None
+    host, port = split_listen(api.listen)
+    return ApiOptions(
+        host=host,
+        port=port,
+        namespace=api.namespace,
+        rules=rules(settings),
+        token_file=Path(authentication.token_file or "") if asked else None,
+        registered_status=api.registered_status,
+        controller_timeout=api.controller_timeout.seconds,
+    )
+
+
+def acme_engine(issuer: Issuer, settings: Settings, client: ApiClient) -> AcmeEngine:
+    """The client of one CA. Raises OSError where its CA bundle can't be read."""
+    options = IssuerOptions(
+        name=issuer.name,
+        directory_url=issuer.directory_url,
+        contact=issuer.contact,
+        ca_bundle=Path(issuer.ca_bundle) if issuer.ca_bundle else None,
+    )
+    return AcmeEngine(options, AccountKeys(client, settings.controller.namespace, issuer.name))
+
+
+def lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> TextLookup:
+    """The way of asking the DNS that `lookups.mode` says."""
+    lookups = settings.lookups
+    timeout, deadline = lookups.timeout.seconds, lookups.deadline.seconds
+    match lookups.mode:
+        case "Authoritative":
+            return AuthoritativeLookup(
+                resolvers,
+                own_zone=settings.delegation.zone,
+                port=lookups.authoritative_port,
+                timeout=timeout,
+                deadline=deadline,
+            )
+        case "Quorum":
+            return QuorumLookup(
+                resolvers, needed=lookups.quorum, timeout=timeout, deadline=deadline
+            )
+        case "Recursive":
+            return RecursiveLookup(resolvers, timeout=timeout, deadline=deadline)
+
+
+def rules(settings: Settings) -> Rules:
+    """What policy goes by."""
+    return Rules(
+        zone=settings.delegation.zone,
+        issuers=tuple(issuer.name for issuer in settings.issuers),
+        recheck_interval=settings.verification.recheck_interval.delta,
+        grace_period=settings.verification.grace_period.delta,
+        claims=ClaimRules(
+            pending_expiry=settings.claims.pending_expiry.delta,
+            retention=settings.claims.retention.delta,
+            contests=settings.claims.contests,
+            contenders=settings.claims.contenders,
+            per_namespace=settings.claims.per_namespace,
+        ),
+        names=NameRules(
+            denied=(settings.delegation.zone, *settings.names.denied_suffixes),
+            allowed=settings.names.allowed_suffixes,
+            private_suffixes=settings.names.private_suffixes == "Allow",
+        ),
+    )
+
+
+def split_listen(listen: str) -> tuple[str, int]:
+    """Host and port of an address to listen at; an empty host stands for all."""
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
