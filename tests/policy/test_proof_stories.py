@@ -169,9 +169,14 @@ def test_out_of_reach_for_30_days_nothing_is_lost_and_it_is_said(proof: Proof) -
     record = proof.it.status["records"][0]
     assert record["state"] == "Unreachable"
     assert "could not be asked" in record["message"]
+    assert proof.condition("Verified")["status"] == "True"
+    assert proof.condition("Verified")["reason"] == "ServersUnreachable"
+    assert "goes on counting" in proof.condition("Verified")["message"]
+    assert proof.condition("Ready")["status"] == "True"
     proof.goes_on(4.1, proof.there)
     assert proof.it.claim == claim
     assert proof.it.status["records"][0]["state"] == "Present"
+    assert proof.condition("Verified")["reason"] == "Proved"
 
 
 def test_servers_that_disagree_start_no_grace_period(proof: Proof) -> None:
@@ -189,6 +194,7 @@ def test_servers_that_disagree_start_no_grace_period(proof: Proof) -> None:
     assert proof.verification.verified_at == proof.since
     assert "failed" not in proof.phases
     assert proof.it.announced == []
+    assert proof.condition("Verified")["reason"] == "ServersDisagree"
 
 
 @pytest.mark.parametrize("lying", [1, 2])

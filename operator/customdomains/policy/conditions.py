@@ -44,10 +44,13 @@ def verified(claim: Claim, finding: Finding | None, rules: Rules) -> Condition:
         message = finding.message if finding else "there is no look at the DNS to go by yet"
         return Condition("Verified", False, reason, message, claim.created)
     if ends is None:
+        reason = Reason.PROVED
         how = "by CNAME" if known.method is Method.DELEGATED else "by TXT record"
-        return Condition(
-            "Verified", True, Reason.PROVED, f"ownership is proved {how}", known.verified_at
-        )
+        message = f"ownership is proved {how}"
+        if finding is not None and not conclusive(finding):
+            reason = finding.reason
+            message += f" and goes on counting, but can't be checked again: {finding.message}"
+        return Condition("Verified", True, reason, message, known.verified_at)
     message = f"{_gone(finding)}. It counts until {format_time(ends)}"
     return Condition("Verified", True, Reason.PROOF_GONE, message, known.verified_at)
 
