@@ -2,14 +2,18 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import build
+import dns.flags
 import dns.rcode
 import pytest
+from delegation import ONE, ORIGIN, TOKEN, UNKNOWN
 from liar import closed_port, lying, reply
 
-from customdomains.dns.selfcheck import ResponderSelfCheck
+from customdomains.dns.selfcheck import ResponderSelfCheck, texts_at
 from customdomains.dns.source import ClaimTexts
+from customdomains.model.evidence import Outcome, ServerAnswer
 
 NAME = "0123456789abcdef0123456789abcdef.delegated.example.net"
 WANTED = ("digest-one", "digest-two")
@@ -92,3 +96,26 @@ def test_the_texts_follow_the_claims():
     assert (texts.texts(claim.id), len(texts)) == (None, 1)
     texts.changed(claim.domain, another, None)
     assert len(texts) == 0
+
+
+async def test_asks_our_own_responder(server, texts):
+    (address,) = server.addresses
+
+    async def found(name):
+        return replace(await texts_at(address, name, 5.0), milliseconds=0)
+
+    assert await found(f"{ONE}.{ORIGIN}") == ServerAnswer(
+        address, Outcome.ANSWERED, (), (TOKEN, "digest-of-a-challenge"), 5
+    )
+    missing = ServerAnswer(address, Outcome.NO_SUCH_NAME, negative_ttl=5)
+    assert await found(f"{UNKNOWN}.{ORIGIN}") == missing
+    assert await found("elsewhere.example") == ServerAnswer(address, Outcome.REFUSED)
+    texts.synced = False
+    assert await found(f"{ONE}.{ORIGIN}") == ServerAnswer(address, Outcome.SERVER_FAILURE)
+
+
+async def test_a_responder_answers_for_itself():
+    async with lying(answering()) as liar:
+        await texts_at(liar.address, NAME, 5.0)
+    (query,) = liar.queries
+    assert not query.flags & dns.flags.RD, "it is not to ask others"
