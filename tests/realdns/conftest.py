@@ -64,6 +64,17 @@ def authoritative(internet: Internet) -> AuthoritativeLookup:
 
 
 @pytest.fixture
+def hasty(internet: Internet) -> AuthoritativeLookup:
+    """As `authoritative`, for where most of the time goes by in silence."""
+    return AuthoritativeLookup(
+        [PlainResolver(internet.unbound.address)],
+        own_zone=ZONE,
+        port=internet.port,
+        timeout=TIMEOUT / 2,
+    )
+
+
+@pytest.fixture
 def recursive(internet: Internet) -> RecursiveLookup:
     """Takes the word of Unbound."""
     return RecursiveLookup([PlainResolver(internet.unbound.address)], timeout=TIMEOUT)

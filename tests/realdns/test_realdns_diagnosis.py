@@ -1,7 +1,7 @@
 """Every cause, recognised from what real servers answer: the reason, and the mend in the message.
 
-What the record itself shows is told alike in all three modes; what is wrong with name servers
-only the mode that asks them can tell.
+What the record itself shows is told alike in all three modes. The causes that lie with servers
+are in `test_realdns_servers`.
 """
 
 import pytest
@@ -9,8 +9,6 @@ from build import TARGET, TOKEN
 
 from customdomains.model.certificate import Method
 from customdomains.model.reasons import Reason
-from customdomains.model.status import RecordState
-from customdomains.policy.diagnosis import Ruling
 from realdns.country import OTHER_ID, OTHER_TOKEN
 from realdns.judging import found
 
@@ -117,34 +115,3 @@ async def test_causes(lookup, domain):
     assert (finding.reason, finding.proof) == (reason, None), finding.message
     for words in (f"_acme-challenge.{domain}." if reason not in NO_NAME else domain, *saying):
         assert words in finding.message
-
-
-SERVERS = {
-    # domain: reason, what the message has to say
-    "expired.com": (Reason.LAME_DELEGATION, "the zone expired.com.", "SERVFAIL", "not expired"),
-    "all-lame.com": (Reason.LAME_DELEGATION, "refused", "NS records at the domain's registrar"),
-    "resolver-lame.com": (Reason.LAME_DELEGATION, "NS records at the domain's registrar"),
-    "no-hosts.com": (Reason.LAME_DELEGATION, "no address", "NS records"),
-    "turn.com": (Reason.LAME_DELEGATION, "no address", "NS records"),
-    "all-dead.com": (Reason.SERVERS_UNREACHABLE, "not reachable", "UDP and TCP on port 53"),
-    "all-silent.com": (Reason.SERVERS_UNREACHABLE, "no answer in time", "UDP and TCP on port 53"),
-    "mixed.com": (Reason.SERVERS_UNREACHABLE, "no answer in time", "not reachable"),
-    "to-dead.plain.com": (Reason.LOOKUP_FAILED, "shop.all-dead.com.", f"target to {TARGET}."),
-}
-
-
-@pytest.mark.parametrize("domain", SERVERS)
-async def test_what_is_wrong_with_name_servers(authoritative, domain):
-    reason, *saying = SERVERS[domain]
-    finding = await found(authoritative, domain)
-    assert (finding.reason, finding.ruling) == (reason, Ruling.UNDECIDED), finding.message
-    for words in saying:
-        assert words in finding.message
-    assert finding.ownership.state is RecordState.UNREACHABLE
-
-
-@pytest.mark.parametrize("domain", SERVERS)
-async def test_by_resolvers_it_is_known_that_nothing_is_known(recursive, domain):
-    finding = await found(recursive, domain)
-    assert (finding.reason, finding.ruling) == (Reason.LOOKUP_FAILED, Ruling.UNDECIDED)
-    assert "could not be looked up" in finding.message
