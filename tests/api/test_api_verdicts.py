@@ -11,6 +11,7 @@ from customdomains.api.verdicts import (
     LOOKUP_SUCCEEDED,
     lookup_failed,
     shortcoming,
+    status_proved,
     what_is_wrong,
 )
 from customdomains.model.reasons import Reason
@@ -46,6 +47,12 @@ def test_a_reason_is_the_caller_s_or_the_lookup_s(reason):
     error = what_is_wrong(viewed(("Verified", False, reason)))
     assert type(error) is (Refused if LOOKUP_SUCCEEDED[reason] else LookupFailed)
     assert (error.code, error.message) == (code_of(reason), "Verified says so")
+
+
+@pytest.mark.parametrize("reason", OF_VERIFIED)
+def test_a_proof_that_cannot_be_checked_again_is_one(reason):
+    assert status_proved(viewed(("Verified", True, reason))) is (reason is not Reason.PROOF_GONE)
+    assert not status_proved(viewed(("Verified", False, reason)))
 
 
 @pytest.mark.parametrize("reason", [Reason.PROOF_GONE, Reason.PROOF_EXPIRED])

@@ -39,9 +39,12 @@ record. Where it did, the record (or the seat) is what is wrong: 400; where not:
 
 
 def status_proved(view: DomainView) -> bool:
-    """Whether the status says that the record is there now."""
+    """Whether the status says that the record was there at the last answer.
+
+    One that can't be checked again just now goes on counting.
+    """
     verified = condition(view, "Verified")
-    return verified.get("status") == "True" and verified.get("reason") == Reason.PROVED
+    return verified.get("status") == "True" and verified.get("reason") != Reason.PROOF_GONE
 
 
 def condition(view: DomainView, kind: str) -> dict[str, Any]:
