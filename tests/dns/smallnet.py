@@ -283,11 +283,12 @@ class Net:
         """The loop's clock, put forward by `ahead` seconds."""
         return asyncio.get_running_loop().time() + self.ahead
 
-    def lookup(self, **options):
+    def lookup(self, *, resolvers=None, **options):
         """A lookup that finds its way here."""
         options = {"timeout": 5.0, "deadline": 10.0, **options}
+        chosen = resolvers or [self.resolver.address]
         return AuthoritativeLookup(
-            [PlainResolver(f"{self.resolver.address}:{self.port}")],
+            [PlainResolver(f"{address}:{self.port}") for address in chosen],
             own_zone=OWN_ZONE,
             port=self.port,
             clock=self.clock,

@@ -32,6 +32,9 @@ FAILURE_SECONDS = 5.0
 MAX_HOSTS = 13
 """As many as the root has; of more, the first in the order of their names are asked."""
 
+_LEAST_SECONDS = 5.0
+"""A lookup takes several steps; what one has found has to be there for the next."""
+
 _MAX_ADDRESSES = 4
 """Of one family, for one name."""
 
@@ -115,13 +118,18 @@ class AddressBook:
         seconds = MISSING_SECONDS
         for rrset in heard.response.answer:
             if rrset.rdtype == rdtype and rrset:
-                seconds = min(rrset.ttl, KEPT_SECONDS)
+                seconds = kept(rrset.ttl)
                 addresses += (
                     record.address
                     for record in rrset
                     if isinstance(record, dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA)
                 )
         return _Addresses(tuple(addresses[:_MAX_ADDRESSES]), now + seconds), seconds
+
+
+def kept(ttl: int) -> float:
+    """For how many seconds a record of this TTL is used."""
+    return min(max(ttl, _LEAST_SECONDS), KEPT_SECONDS)
 
 
 def _askable(address: str) -> bool:

@@ -17,10 +17,10 @@ import dns.rdatatype
 
 from customdomains.dns.addressbook import (
     FAILURE_SECONDS,
-    KEPT_SECONDS,
     MISSING_SECONDS,
     AddressBook,
     NameServer,
+    kept,
 )
 from customdomains.dns.answers import enclosing_soa, name_text, read_answer
 from customdomains.dns.dnssec import KeyRing, ZoneKeys, get_set
@@ -167,7 +167,12 @@ class Delegations:
             return _Apex(soa.name, said), min(MISSING_SECONDS, soa.ttl)
         above = name.parent()
         if _is_registry(above):
-            return _Apex(above, said), MISSING_SECONDS
+            # Some servers have an alias at the apex, which then hides the NS and SOA sets.
+            hidden = await self._above.get(name) if heard.response.answer else None
+            if hidden is None:
+                return _Apex(above, said), MISSING_SECONDS
+            self._cuts.put(name, hidden, hidden.until - self._clock())
+            return _Apex(name), MISSING_SECONDS
         apex = await self._apexes.get(above)
         if isinstance(apex, Trouble):
             return apex, apex.seconds
@@ -191,7 +196,7 @@ class Delegations:
             found = get_set(heard.response, name, dns.rdatatype.NS)
             if not (hosts := hosts_in(found)) or found is None:
                 return None, heard
-            until = self._clock() + min(found.ttl, KEPT_SECONDS)
+            until = self._clock() + kept(found.ttl)
             return _Cut(name, hosts, until, heard.secure, NO_GLUE), heard
         outcomes = {answer.outcome for answer in heard.answers}
         if not outcomes & _CANNOT_SAY or Outcome.BOGUS in outcomes:
@@ -253,7 +258,7 @@ class Delegations:
         return _Cut(
             zone,
             referral.hosts,
-            self._clock() + min(referral.seconds, KEPT_SECONDS),
+            self._clock() + kept(referral.seconds),
             secure=heard.secure and bool(signed),
             glue=referral.glue,
             unreached=unreached,
@@ -264,7 +269,10 @@ class Delegations:
     ) -> tuple[Delegation | Trouble, float]:
         found = await self._addresses.servers(cut.hosts, cut.glue)
         if not found.servers:
-            obstacle = Obstacle.RESOLVERS_FAILED if found.failed else Obstacle.NO_SERVERS
+            # Resolvers that know nothing of the zone either fail because of its servers' names, as
+            # they do where two zones have only each other's names for their servers.
+            failed = found.failed and not cut.unreached
+            obstacle = Obstacle.RESOLVERS_FAILED if failed else Obstacle.NO_SERVERS
             return Trouble(obstacle, found.failed, cut.zone), found.until - self._clock()
         keys = await self._keys.keys(cut.zone) if cut.secure else None
         left = min(found.until, cut.until) - self._clock()

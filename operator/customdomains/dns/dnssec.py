@@ -55,23 +55,25 @@ class ZoneKeys:
         return bool(self._keys)
 
     def vouch(self, name: dns.name.Name, response: dns.message.Message, now: float) -> bool:
-        """Whether every set of `response` that leads from `name` to its TXT records is signed.
+        """Whether every set of `response` that leads from `name` to its TXT records is signed,
+        and there is one.
 
         `now` is in seconds since 1970. Sets at names outside the zone are not looked at.
         """
+        validation = _Validation(self.zone, self._keys, response, now)
         try:
-            _Validation(self.zone, self._keys, response, now).walk(name)
+            validation.walk(name)
         except (
             dns.exception.ValidationFailure,
             dns.exception.UnsupportedAlgorithm,
             dns.name.NameTooLong,
         ):
             return False
-        return True
+        return validation.passed > 0
 
 
 class _Validation:
-    """One response held against the keys of `zone`; raises ValidationFailure, among others."""
+    """One response held against the keys of `zone`; `passed` counts its sets that are signed."""
 
     def __init__(
         self,
@@ -85,9 +87,13 @@ class _Validation:
         self._response = response
         self._now = now
         self._tries = _MAX_SIGNATURES
+        self.passed = 0
 
     def walk(self, name: dns.name.Name) -> None:
-        """Check every set from `name` to the end of its alias chain in the zone."""
+        """Check every set from `name` to the end of its alias chain in the zone.
+
+        Raises ValidationFailure at the first that is not signed.
+        """
         seen: set[dns.name.Name] = set()
         while name.is_subdomain(self._zone) and name not in seen:
             seen.add(name)
@@ -119,13 +125,7 @@ class _Validation:
         return None
 
     def _check(self, rrset: dns.rrset.RRset) -> None:
-        signatures = self._response.get_rrset(
-            self._response.answer,
-            rrset.name,
-            dns.rdataclass.IN,
-            dns.rdatatype.RRSIG,
-            rrset.rdtype,
-        )
+        signatures = get_set(self._response, rrset.name, dns.rdatatype.RRSIG, rrset.rdtype)
         for signature in signatures or ():
             assert isinstance(signature, RRSIG)  # noqa: S101 - narrows for mypy
             keys = self._keys.get((signature.key_tag, signature.algorithm))
@@ -139,6 +139,7 @@ class _Validation:
                 dns.dnssec.validate_rrsig(rrset, signature, {self._zone: known}, now=self._now)
             except dns.exception.ValidationFailure:
                 continue
+            self.passed += 1
             return
         raise dns.exception.ValidationFailure
 
@@ -184,10 +185,16 @@ def _can_be_checked(key: DNSKEY) -> bool:
 
 
 def get_set(
-    response: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
+    response: dns.message.Message,
+    name: dns.name.Name,
+    rdtype: dns.rdatatype.RdataType,
+    covers: dns.rdatatype.RdataType = dns.rdatatype.NONE,
 ) -> dns.rrset.RRset | None:
-    """The set of the answer section, if it is there."""
-    return response.get_rrset(response.answer, name, dns.rdataclass.IN, rdtype)
+    """The set of the answer section, if it is there; with `covers` the signatures of one."""
+    for rrset in response.answer:
+        if rrset.match(name, dns.rdataclass.IN, rdtype, covers):
+            return rrset
+    return None
 
 
 def _target(alias: dns.rrset.RRset) -> dns.name.Name:
