@@ -1,17 +1,19 @@
 """Every kind of status there is, by name: for what it says, and for the server to accept."""
 
 from dataclasses import replace
+from typing import Any
 
 import build
 from build import DAY, HOUR, NOW
 
 from customdomains.model.certificate import Method
 from customdomains.model.domain import Issuance
-from customdomains.model.evidence import Evidence, Outcome
+from customdomains.model.evidence import Evidence, Nearby, Obstacle, Outcome, Place
 from customdomains.model.names import NameRefusedError
 from customdomains.model.reasons import Reason
 from customdomains.model.status import Status
 from customdomains.policy.decide import decide
+from customdomains.policy.findings import Finding, judge
 from customdomains.policy.world import Memory, World
 
 PROVED = build.claim(verification=build.proof())
@@ -29,21 +31,56 @@ def _found(*texts: str, cname: str | None = None, outcome: Outcome = Outcome.ANS
     return build.seen(build.evidence(build.answer(*texts, cname=cname, outcome=outcome)))
 
 
+def judged(found: Evidence) -> Finding:
+    """What the evidence means for the claim without anything proved."""
+    return judge(found, build.claim(), build.ZONE, NOW)
+
+
 LONGEST_NAME = ".".join(["a" * 59] * 3 + ["b" * 52, "com"])
 HOSTILE = Evidence(
     f"_acme-challenge.{LONGEST_NAME}",
     tuple(
         build.answer(
             "\x1b[31m\x00\u202e" * 2000, "x" * 60000, server=f"[2001:db8::{n}]:53",
-            cname="\\001" * 250, outcome=outcome,
+            cname="\\001" * 250, outcome=outcome, host=f"{n}" * 253,
+            explanation="\x1b[31m" * 999,
         )
         for n, outcome in enumerate([Outcome.ANSWERED] * 9)
     ),
+    zone=LONGEST_NAME,
 )  # fmt: skip
-HOSTILE_SILENCE = replace(
+HOSTILE_PLACES = replace(
     HOSTILE,
-    answers=tuple(replace(a, outcome=Outcome.SERVER_FAILURE) for a in HOSTILE.answers),
+    answers=(build.nothing(host="n" * 253),),
+    nearby=(
+        Nearby(Place.ZONE_TWICE, f"\x00{'x.' * 200}", ("\\001" * 250,), (f'"{build.TOKEN}"\x07',)),
+    ),
 )
+
+
+def _hostile(outcome: Outcome, **changed: Any) -> World:
+    answers = tuple(replace(a, outcome=outcome, **changed) for a in HOSTILE.answers)
+    return _longest(replace(HOSTILE, answers=answers))
+
+
+def _longest(found: Evidence) -> World:
+    return build.world(
+        domain=build.domain(domain=LONGEST_NAME),
+        claim=build.claim(domain=LONGEST_NAME),
+        memory=build.seen(found),
+    )
+
+
+NAME_SERVERS = ({"host": "ns1.example.net", "server": "192.0.2.1:53"},
+                {"host": "ns2.example.net", "server": "192.0.2.2:53"},
+                {"host": "ns3.example.net", "server": "192.0.2.3:53"})  # fmt: skip
+ONE, TWO, THREE = NAME_SERVERS
+LATE = build.evidence(
+    build.answer(build.TOKEN, **ONE, authentic=True),
+    build.nothing(**TWO),
+    build.answer(build.TOKEN, **THREE, authentic=True),
+)
+DIFFERENT = build.evidence(build.answer(build.TOKEN, **ONE), build.nothing(**TWO))
 
 SCENES: dict[str, World] = {
     "refused": build.world(
@@ -157,15 +194,28 @@ SCENES: dict[str, World] = {
         domain=build.domain(check_requested="a" * 64),
         memory=build.seen(build.MISSING, NOW, "a" * 64),
     ),
-    "hostile answers": build.world(
-        domain=build.domain(domain=LONGEST_NAME),
-        claim=build.claim(domain=LONGEST_NAME),
-        memory=build.seen(HOSTILE),
+    "hostile answers": _hostile(Outcome.ANSWERED),
+    "hostile silence": _hostile(Outcome.SERVER_FAILURE),
+    "hostile lameness": _hostile(Outcome.LAME, cnames=()),
+    "hostile signatures": _hostile(Outcome.BOGUS),
+    "hostile places": _longest(HOSTILE_PLACES),
+    **{
+        f"hostile {obstacle}": _longest(replace(HOSTILE, obstacle=obstacle))
+        for obstacle in Obstacle
+    },
+    "servers disagree": build.world(memory=build.seen(DIFFERENT)),
+    "verified, servers disagree": build.world(claim=BY_HAND, memory=build.seen(DIFFERENT)),
+    "verified before all servers had it": build.world(
+        claim=build.claim(verification=build.proof(Method.MANUAL, seen=judged(LATE).seen)),
+        memory=build.seen(LATE),
     ),
-    "hostile silence": build.world(
-        domain=build.domain(domain=LONGEST_NAME),
-        claim=build.claim(domain=LONGEST_NAME),
-        memory=build.seen(HOSTILE_SILENCE),
+    "order by hand, not yet everywhere": build.world(
+        claim=replace(BY_HAND, order=build.order(Method.MANUAL)),
+        memory=build.seen(
+            build.evidence(
+                build.answer(build.TOKEN, build.DIGEST, **ONE), build.answer(build.TOKEN, **TWO)
+            )
+        ),
     ),
     "hostile CA": build.world(
         claim=replace(

@@ -66,10 +66,10 @@ def _gone(finding: Finding | None) -> str:
     if finding is None:
         return "the proof of ownership is gone: the record is not there any more"
     if conclusive(finding):
-        return f"the proof of ownership is gone: {finding.message}"
+        return f"the proof of ownership is gone: {finding.message.removesuffix('.')}"
     return (
         "the proof of ownership is gone: the record was not there at the last answer, and now "
-        f"{finding.message}"
+        f"{finding.message.removesuffix('.')}"
     )
 
 

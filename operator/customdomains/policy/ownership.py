@@ -10,6 +10,7 @@ from customdomains.model.claim import Claim, Holder, Verification
 from customdomains.model.domain import CustomDomain
 from customdomains.policy.findings import Finding, conclusive
 from customdomains.policy.schedule import CLAIM_PATIENCE
+from customdomains.policy.seen import unanimous
 from customdomains.policy.world import Rules
 
 
@@ -56,7 +57,8 @@ def _proved(
     known, ends = claim.verification, proof_expired_at(claim, rules)
     if known is None or (ends is not None and now >= ends):
         return Verification(method, now, finding.seen, digest=finding.digest)
-    if (known.method, known.gone_since, known.digest) == (method, None, finding.digest):
+    same = (known.method, known.gone_since, known.digest) == (method, None, finding.digest)
+    if same and (unanimous(known.seen) or not unanimous(finding.seen)):
         return known
     return replace(known, method=method, seen=finding.seen, gone_since=None, digest=finding.digest)
 
