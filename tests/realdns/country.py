@@ -145,6 +145,7 @@ ZONES = (
         differing={NSD: "_acme-challenge CNAME parking.elsewhere.net."},
     ),
     Zone("liar.com", (LIAR,)),
+    Zone("hidden.com", (LIAR,)),
     Zone("trio.com", (KNOT, NSD, LIAR), f"_acme-challenge.there TXT {TOKEN}\nthere A 192.0.2.1"),
 )
 

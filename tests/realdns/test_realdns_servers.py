@@ -2,6 +2,7 @@
 
 import re
 
+import dns.name
 import dns.rdatatype
 import pytest
 from build import TARGET, TOKEN
@@ -132,6 +133,20 @@ async def test_cname_and_txt_in_one_answer(internet, authoritative):
         finding = await found(authoritative, "liar.com")
     assert finding.reason is Reason.RECORD_CONFLICT
     assert "side by side" in finding.message
+
+
+async def test_an_alias_at_the_domain_itself_does_not_hide_its_zone(internet, authoritative):
+    """Knot, BIND and NSD refuse such a zone as well; others serve it, and resolvers live with it."""
+
+    def aliased(query):
+        name = query.question[0].name
+        if name == dns.name.from_text("_acme-challenge.hidden.com"):
+            return records(query, f"{name} 300 TXT {TOKEN}")
+        return records(query, f"{name} 300 CNAME parking.elsewhere.net.")
+
+    async with lying(*ADDRESSES[LIAR], internet.port, aliased):
+        finding = await found(authoritative, "hidden.com")
+    assert finding.proof is Method.MANUAL, finding.message
 
 
 async def test_a_delegation_zone_that_nobody_serves_is_the_platforms_own_fault(internet):
