@@ -126,11 +126,7 @@ def _framed(wire):
 async def lying(answers, *, tls=None, host="127.0.0.1"):
     """A `Liar`, serving UDP and TCP (with `tls`: TLS) at its `address` inside the block."""
     liar = Liar(answers)
-    streams = await asyncio.start_server(liar._converse, host, 0, ssl=tls)
-    port = streams.sockets[0].getsockname()[1]
-    datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: liar, local_addr=(host, port)
-    )
+    streams, datagrams, port = await _one_port(liar, tls, host)
     liar.address = f"{host}:{port}"
     liar.streams = streams
     try:
@@ -139,6 +135,22 @@ async def lying(answers, *, tls=None, host="127.0.0.1"):
         datagrams.close()
         streams.close()
         await liar._end()
+
+
+async def _one_port(liar, tls, host):
+    """Streams and datagrams at the same port, which others may have one half of."""
+    for _ in range(20):
+        streams = await asyncio.start_server(liar._converse, host, 0, ssl=tls)
+        port = streams.sockets[0].getsockname()[1]
+        try:
+            datagrams, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: liar, local_addr=(host, port)
+            )
+        except OSError:
+            streams.close()
+        else:
+            return streams, datagrams, port
+    raise OSError("no port is free for both UDP and TCP")
 
 
 def reply(query, *records, rcode=dns.rcode.NOERROR, flags=dns.flags.RA, question=None, **more):
