@@ -107,11 +107,13 @@ class AddressBook:
         )
 
     async def _fetch(
-        self, question: _Question, _before: _Addresses | None
+        self, question: _Question, before: _Addresses | None
     ) -> tuple[_Addresses, float]:
         name, rdtype = question
         now = self._clock()
-        heard = await self._stub.ask(name, rdtype, now + self._deadline)
+        heard = await self._stub.ask(
+            name, rdtype, self._deadline, failed=before is not None and bool(before.failed)
+        )
         if heard.response is None:
             return _Addresses((), now + FAILURE_SECONDS, heard.answers), FAILURE_SECONDS
         addresses: list[str] = []

@@ -153,7 +153,7 @@ class Delegations:
         self, name: dns.name.Name, before: _Apex | Trouble | None
     ) -> tuple[_Apex | Trouble, float]:
         """The zone of `name`, by the NS set at the name, or the SOA that denies it one."""
-        cut, heard = await self._named_servers(name)
+        cut, heard = await self._named_servers(name, failed=isinstance(before, Trouble))
         if cut is not None:
             left = cut.until - self._clock()
             self._cuts.put(cut.zone, cut, left)
@@ -167,12 +167,11 @@ class Delegations:
             return _Apex(soa.name, said), min(MISSING_SECONDS, soa.ttl)
         above = name.parent()
         if _is_registry(above):
-            # Some servers have an alias at the apex, which then hides the NS and SOA sets.
-            hidden = await self._above.get(name) if heard.response.answer else None
-            if hidden is None:
-                return _Apex(above, said), MISSING_SECONDS
-            self._cuts.put(name, hidden, hidden.until - self._clock())
-            return _Apex(name), MISSING_SECONDS
+            if heard.response.answer and await self._above.get(name) is not None:
+                # Some servers have an alias at the apex, which hides the NS and SOA sets.
+                await self.prefer_above(name)
+                return _Apex(name), MISSING_SECONDS
+            return _Apex(above, said), MISSING_SECONDS
         apex = await self._apexes.get(above)
         if isinstance(apex, Trouble):
             return apex, apex.seconds
@@ -181,17 +180,19 @@ class Delegations:
     async def _find_cut(
         self, zone: dns.name.Name, before: _Cut | Trouble | None
     ) -> tuple[_Cut | Trouble, float]:
-        cut, heard = await self._named_servers(zone)
+        cut, heard = await self._named_servers(zone, failed=isinstance(before, Trouble))
         if cut is not None and cut.zone == zone:
             return cut, cut.until - self._clock()
         if heard.response is None:
             return _failed(heard, before)
         return Trouble(Obstacle.NO_SERVERS, (), zone), MISSING_SECONDS
 
-    async def _named_servers(self, name: dns.name.Name) -> tuple[_Cut | None, Heard]:
+    async def _named_servers(
+        self, name: dns.name.Name, *, failed: bool
+    ) -> tuple[_Cut | None, Heard]:
         """The cut at `name`, and what the resolvers said; where they failed, the one above it
         that leads to the name."""
-        heard = await self._stub.ask(name, dns.rdatatype.NS, self._clock() + self._deadline)
+        heard = await self._stub.ask(name, dns.rdatatype.NS, self._deadline, failed=failed)
         if heard.response is not None:
             found = get_set(heard.response, name, dns.rdatatype.NS)
             if not (hosts := hosts_in(found)) or found is None:
@@ -224,18 +225,15 @@ class Delegations:
         if isinstance(cut, Trouble):
             return None, MISSING_SECONDS
         found = await self._refer(cut, zone)
-        if found is None or found.zone != zone:
-            return None, MISSING_SECONDS
-        return found, MISSING_SECONDS
+        return found if found is not None and found.zone == zone else None, MISSING_SECONDS
 
     async def _refer(self, above: _Cut, name: dns.name.Name) -> _Cut | None:
         """The zone of `name` as the servers of the zone `above` have it; None if they don't say."""
         delegation = await self._of(above)
         if isinstance(delegation, Trouble):
             return None
-        servers = list(delegation.servers)
-        self._choose.shuffle(servers)
-        for server in servers[:_ABOVE_AT_ONCE]:
+        count = min(len(delegation.servers), _ABOVE_AT_ONCE)
+        for server in self._choose.sample(delegation.servers, count):
             query = make_query(name, dns.rdatatype.NS, recursion=False)
             until = self._clock() + self._timeout
             reply = await self._servers.ask(server.address, above.zone, query, until)
@@ -251,7 +249,7 @@ class Delegations:
     async def _cut_of(self, referral: Referral, *, unreached: bool = False) -> _Cut | None:
         """None where the resolvers can't say whether the zone is signed."""
         zone = referral.zone
-        heard = await self._stub.ask(zone, dns.rdatatype.DS, self._clock() + self._deadline)
+        heard = await self._stub.ask(zone, dns.rdatatype.DS, self._deadline)
         if heard.response is None:
             return None
         signed = get_set(heard.response, zone, dns.rdatatype.DS)
@@ -269,8 +267,7 @@ class Delegations:
     ) -> tuple[Delegation | Trouble, float]:
         found = await self._addresses.servers(cut.hosts, cut.glue)
         if not found.servers:
-            # Resolvers that know nothing of the zone either fail because of its servers' names, as
-            # they do where two zones have only each other's names for their servers.
+            # Who can't reach the zone either may fail at its servers' names, as in a circle.
             failed = found.failed and not cut.unreached
             obstacle = Obstacle.RESOLVERS_FAILED if failed else Obstacle.NO_SERVERS
             return Trouble(obstacle, found.failed, cut.zone), found.until - self._clock()

@@ -150,7 +150,6 @@ class KeyRing:
     def __init__(self, stub: Stub, *, deadline: float, clock: Callable[[], float]) -> None:
         self._stub = stub
         self._deadline = deadline
-        self._clock = clock
         self._memory: Memory[dns.name.Name, ZoneKeys | None] = Memory(
             self._fetch, clock=clock, size=_MAX_ZONES
         )
@@ -166,7 +165,7 @@ class KeyRing:
     async def _fetch(
         self, zone: dns.name.Name, _before: ZoneKeys | None
     ) -> tuple[ZoneKeys | None, float]:
-        heard = await self._stub.ask(zone, dns.rdatatype.DNSKEY, self._clock() + self._deadline)
+        heard = await self._stub.ask(zone, dns.rdatatype.DNSKEY, self._deadline)
         found = heard.response and get_set(heard.response, zone, dns.rdatatype.DNSKEY)
         if not heard.secure or not found:
             return ZoneKeys(zone, ()), _FAILURE_SECONDS

@@ -84,6 +84,10 @@ class Servers:
         self._places = asyncio.Semaphore(concurrency)
         self._servers: OrderedDict[str, _Server] = OrderedDict()
 
+    def __len__(self) -> int:
+        """Servers that something is remembered of."""
+        return len(self._servers)
+
     async def ask(
         self, address: str, zone: dns.name.Name, query: dns.message.Message, until: float
     ) -> Reply:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,10 @@ from customdomains.model.evidence import Outcome, ServerAnswer
 
 _SILENT_OFTEN = 3
 """Questions in a row without answer, after which a resolver is asked last."""
+
+_PLACES = 256
+_PLACES_FOR_FAILURES = 32
+"""For names that failed the last time they were asked for: many such don't crowd out the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +50,31 @@ class Stub:
         self._resolvers = tuple(resolvers)
         self._timeout = timeout
         self._clock = clock
+        self._places = asyncio.Semaphore(_PLACES)
+        self._places_for_failures = asyncio.Semaphore(_PLACES_FOR_FAILURES)
         self._silent = dict.fromkeys((resolver.name for resolver in self._resolvers), 0)
 
     async def ask(
-        self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, until: float
+        self,
+        name: dns.name.Name,
+        rdtype: dns.rdatatype.RdataType,
+        patience: float,
+        *,
+        failed: bool = False,
     ) -> Heard:
-        """What the resolvers say, asked until the moment `until` of the clock.
+        """What the resolvers say, asked for at most `patience` seconds from when there is room.
+
+        `failed` tells that the last such question got no answer.
 
         A resolver that fails, does not where it is told not to validate, and fails again, finds
         the answer bogus. No other is asked then: it may be one that does not look at signatures.
         """
+        async with self._places_for_failures if failed else self._places:
+            return await self._ask(name, rdtype, self._clock() + patience)
+
+    async def _ask(
+        self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, until: float
+    ) -> Heard:
         answers: list[ServerAnswer] = []
         for resolver in sorted(self._resolvers, key=self._asked_last):
             answer, response = await self._put(resolver, make_query(name, rdtype), until)
