@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customdomains.model.certificate import Method
-from customdomains.model.claim import Claim
+from customdomains.model.claim import Claim, Contender
+from customdomains.model.domain import Key
 from customdomains.model.evidence import (
     Evidence,
     Nearby,
@@ -137,6 +138,9 @@ ROWS: list[Row] = [
     ("a wildcard's CNAME",
      found(answer(cname="a.b"), near=near(Place.SIBLING, f"xyz.{DOMAIN}", cname="a.b")),
      NOT_THERE, Reason.WILDCARD_ANSWER, "Missing", "Missing", ("a CNAME to a.b.", TOKEN)),
+    ("a wildcard's CNAME with texts behind it, seen by who does not follow it",
+     found(answer(SPF, cname="a.b"), near=near(Place.SIBLING, f"xyz.{DOMAIN}", cname="a.b")),
+     NOT_THERE, Reason.WILDCARD_ANSWER, "Missing", "Missing", ("a CNAME to a.b.",)),
     ("a wildcard beside a record of its own",
      found(answer(SPF), near=near(Place.SIBLING, f"xyz.{DOMAIN}", "else")), NOT_THERE,
      Reason.RECORD_MISMATCH, "Mismatch", "Conflict", ("add one",)),
@@ -196,6 +200,12 @@ ROWS: list[Row] = [
      found(nothing(Outcome.BOGUS, explanation="Signature Expired", **ONE)), UNDECIDED,
      Reason.DNSSEC_BOGUS, "Unreachable", "Unreachable",
      ("fail DNSSEC validation (Signature Expired)", "DS record", "signed anew")),
+    ("DNSSEC is broken where the CNAME leads", found(nothing(Outcome.BOGUS, cname="a.b", **ONE)),
+     UNDECIDED, Reason.DNSSEC_BOGUS, "Unreachable", "Unreachable",
+     ("a CNAME points to a.b., fail DNSSEC", f"Change its target to {TARGET}. If they go on")),
+    ("DNSSEC is broken where the right CNAME is",
+     found(nothing(Outcome.BOGUS, cname=TARGET, **ONE)), UNDECIDED, Reason.DNSSEC_BOGUS,
+     "Unreachable", "Unreachable", (f"about {CHALLENGE}. fail", "counts. Have the zone")),
     ("DNSSEC is broken by one resolver's word, and another does not look",
      found(nothing(Outcome.BOGUS), answer(TOKEN)), UNDECIDED,
      Reason.DNSSEC_BOGUS, "Unreachable", "Unreachable", ("nothing in them counts",)),
@@ -378,6 +388,14 @@ def test_one_record_proves_one_seat(records: list[str | None]) -> None:
         more_than_half = sum(r in own for r in records) * 2 > len(records)
         finding = judge(evidence(*told), seat, ZONE, NOW)
         assert (finding.ruling is Ruling.PROVED) is more_than_half
+
+
+def test_whose_value_it_is_stays_unsaid_and_whether_it_is_known() -> None:
+    """The tenant of the one seat learns nothing about that of another."""
+    other = Contender("f" * 32, OTHER_TOKEN, build.holder(namespace_uid="x", key=Key("them", "y")))
+    contended = build.claim(contenders=(other,))
+    for there in (found(answer(OTHER_TOKEN)), found(answer(cname=OTHER_TARGET))):
+        assert judge(there, contended, ZONE, NOW) == look(there)
 
 
 def test_a_forged_zone_proves_nothing_and_ends_no_proof() -> None:

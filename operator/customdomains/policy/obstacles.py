@@ -63,10 +63,15 @@ def bogus(sight: Sight) -> Diagnosis | None:
         return None
     explained = sorted(a.explanation for a in failing if a.explanation)
     why = f" ({shown(explained[0], 160)})" if explained else ""
+    astray = sorted({a.cnames[0] for a in failing if a.cnames and not sight.delegates(a)})
+    where = f", where a CNAME points to {named(astray[0])}," if astray else ""
+    mend = "Have"
+    if astray:
+        mend = f"Change its target to {named(sight.target)} If they go on failing, have"
     message = (
-        f"the answers about {sight.name} fail DNSSEC validation{why}, so nothing in them counts. "
-        f"Have {_zone(sight.evidence)} signed anew, or correct or remove its DS record at the "
-        "domain's registrar"
+        f"the answers about {sight.name}{where} fail DNSSEC validation{why}, so nothing in them "
+        f"counts. {mend} {_zone(sight.evidence)} signed anew, or correct or remove its DS record "
+        "at the domain's registrar"
     )
     return both(Reason.DNSSEC_BOGUS, RecordState.UNREACHABLE, message)
 
