@@ -59,8 +59,8 @@ class Patience:
         return min(self.timeout, self.until - asyncio.get_running_loop().time())
 
     def half(self) -> Patience:
-        """Half of what is left, so that somebody else can be asked after it."""
-        return replace(self, until=self.until - max(self.left, 0) / 2)
+        """Half of the time that is left, so that somebody else can be asked after it."""
+        return replace(self, until=(self.until + asyncio.get_running_loop().time()) / 2)
 
 
 def parse_name(name: str) -> dns.name.Name:
@@ -75,10 +75,12 @@ async def ask_for_texts(resolver: Resolver, name: dns.name.Name, patience: Patie
     """The TXT records at `name`, by the word of `resolver`.
 
     A SERVFAIL does not say whether the name's servers fail or its signatures do. Where the same
-    question gets an answer without validation, and again none with it, it is the signatures.
+    question gets an answer without validation, and again none with it, it is the signatures. With
+    an alias chain without end in it, a SERVFAIL is about that.
     """
     word = await _ask(resolver, name, make_query(name, dns.rdatatype.TXT), patience)
-    if word.answer.outcome is not Outcome.SERVER_FAILURE:
+    answer = word.answer
+    if answer.outcome is not Outcome.SERVER_FAILURE or endless(name_text(name), answer.cnames):
         return word
     brief = patience.half()
     unchecked = make_query(name, dns.rdatatype.TXT, checking=False)
@@ -86,7 +88,7 @@ async def ask_for_texts(resolver: Resolver, name: dns.name.Name, patience: Patie
         return word
     again = await _ask(resolver, name, make_query(name, dns.rdatatype.TXT), brief)
     if again.answer.outcome is Outcome.SERVER_FAILURE:
-        return replace(again, answer=replace(again.answer, outcome=Outcome.BOGUS))
+        return replace(again, answer=replace(again.answer, outcome=Outcome.BOGUS, cnames=()))
     return again
 
 
@@ -99,15 +101,17 @@ async def with_aliases(
     outcome stays: what the TXT records are is still unknown, and the alias alone must not pass
     for "the records are gone".
     """
-    told = list(words)
+    told = tuple(words)
+    if any(word.answer.cnames for word in told):
+        return told
     for place, word in enumerate(told):
         if word.answer.outcome not in _MAY_KNOW_THE_ALIAS:
             continue
         cnames, ttl = await _chain(word.resolver, name, patience)
         if cnames:
-            told[place] = replace(word, answer=replace(word.answer, cnames=cnames, ttl=ttl))
-            break
-    return tuple(told)
+            knowing = replace(word, answer=replace(word.answer, cnames=cnames, ttl=ttl))
+            return (*told[:place], knowing, *told[place + 1 :])
+    return told
 
 
 async def _chain(
