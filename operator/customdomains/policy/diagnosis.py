@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +16,8 @@ from customdomains.model.reasons import Reason
 from customdomains.model.status import RecordState
 from customdomains.policy.seen import alias
 from customdomains.policy.wording import named
+
+NOT_BOTH = "not needed where the other record is there"
 
 
 class Ruling(StrEnum):
@@ -153,3 +156,45 @@ def both(reason: Reason, state: RecordState, message: str) -> Diagnosis:
     """The same for both records."""
     verdict = Verdict(state, message)
     return Diagnosis(reason, message, verdict, verdict)
+
+
+def nothing_there(sight: Sight, reason: Reason, message: str) -> Diagnosis:
+    """Where either record can be set."""
+    return Diagnosis(
+        reason,
+        message,
+        Verdict(RecordState.MISSING, f"create {sight.txt}"),
+        Verdict(RecordState.MISSING, f"or create {sight.cname}"),
+    )
+
+
+def of_the_txt(sight: Sight, reason: Reason, message: str) -> Diagnosis:
+    """Where the TXT record is what is wrong."""
+    beside = f"a CNAME can't stand beside the TXT record at {sight.name}; remove that first"
+    return Diagnosis(
+        reason,
+        message,
+        Verdict(RecordState.MISMATCH, message),
+        Verdict(RecordState.CONFLICT, beside),
+    )
+
+
+def of_the_cname(sight: Sight, reason: Reason, message: str) -> Diagnosis:
+    """Where the CNAME is what is wrong."""
+    beside = f"a TXT record can't stand beside the CNAME at {sight.name}; change or remove that"
+    return Diagnosis(
+        reason,
+        message,
+        Verdict(RecordState.CONFLICT, beside),
+        Verdict(RecordState.MISMATCH, message),
+    )
+
+
+def bare(text: str) -> str:
+    """A value without quotes, spaces and other things that no token has."""
+    return "".join(c for c in text if c in string.ascii_letters or c in string.digits).lower()
+
+
+def below(name: str, zone: str) -> bool:
+    """Whether `name` is in `zone` and not its apex."""
+    return name.endswith(f".{zone}")

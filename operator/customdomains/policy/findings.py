@@ -12,7 +12,7 @@ from customdomains.model.claim import Claim
 from customdomains.model.evidence import Evidence, Seen, ServerAnswer
 from customdomains.model.reasons import Reason
 from customdomains.model.status import RecordState
-from customdomains.policy import causes, obstacles
+from customdomains.policy import causes, elsewhere, obstacles
 from customdomains.policy.diagnosis import Diagnosis, Ruling, Sight, Verdict, holds_any
 from customdomains.policy.seen import describe
 from customdomains.policy.wording import MESSAGE_LENGTH, shown
@@ -43,8 +43,8 @@ _UNDECIDED: tuple[Callable[[Sight], Diagnosis | None], ...] = (
 _NOT_THERE: tuple[Callable[[Sight], Diagnosis | None], ...] = (
     causes.quoted,
     causes.clashing,
-    causes.at_the_wrong_name,
-    causes.wildcard,
+    elsewhere.at_the_wrong_name,
+    elsewhere.wildcard,
     causes.of_another_registration,
     causes.wrong_target,
     causes.mismatched,
