@@ -192,10 +192,11 @@ def evidence_of(name: str, words: Sequence[Word], needed: int) -> Evidence:
     def loops(answer: ServerAnswer) -> bool:
         return endless(name, answer.cnames)
 
-    heard = found.conclusive
     if found.agreed(in_no_zone):
         return replace(found, obstacle=Obstacle.ZONE_NOT_FOUND)
-    if found.agreed(loops) or (not heard and any(map(loops, found.answers))):
+    # Some resolvers answer with the endless chain, others fail at it.
+    circling = sum(map(loops, found.answers))
+    if circling > sum(1 for answer in found.conclusive if not loops(answer)):
         return replace(found, obstacle=Obstacle.ALIAS_LOOP)
     if all(answer.outcome in _FAULT_OF_THE_RESOLVER for answer in found.answers):
         return replace(found, obstacle=Obstacle.RESOLVERS_FAILED)
