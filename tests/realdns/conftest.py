@@ -13,7 +13,8 @@ from customdomains.dns.resolvers import PlainResolver
 from realdns.internet import Internet
 from realdns.judging import Lookup
 from realdns.packages import why_not
-from realdns.zones import ADDRESSES, KNOT
+from realdns.processes import Knot, Nsd
+from realdns.zones import ADDRESSES, KNOT, SECOND_KNOT, SECOND_NSD
 
 TIMEOUT = 1.0
 """Seconds for one question. Who does answer does so in milliseconds; resolvers take longer where
@@ -50,6 +51,24 @@ def ipv6(internet: Internet) -> None:
     """Skips where there is no ::1."""
     if not _bindable("::1"):
         pytest.skip("this machine has no IPv6 loopback address (::1)")
+
+
+@pytest.fixture
+def seconds(internet: Internet, tmp_path: Path) -> Iterator[tuple[Knot, Nsd]]:
+    """A Knot and an NSD of the test's own, which it may stop."""
+    knot = Knot(tmp_path / "knot", ADDRESSES[SECOND_KNOT], internet.port)
+    nsd = Nsd(tmp_path / "nsd", ADDRESSES[SECOND_NSD], internet.port)
+    zones = {knot: internet.files(SECOND_KNOT), nsd: internet.files(SECOND_NSD)}
+    try:
+        for server, files in zones.items():
+            server.configure(files)
+            server.launch()
+        for server, files in zones.items():
+            server.wait(files)
+        yield knot, nsd
+    finally:
+        knot.stop()
+        nsd.stop()
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from realdns.zones import (
     NSD,
     RESOLVER,
     RESPONDER,
+    SECOND_KNOT,
+    SECOND_NSD,
     SILENT,
     SIX,
     Signed,
@@ -80,6 +82,7 @@ ZONES = (
         "example.net",
         (KNOT,),
         f"{ZONE}. NS {RESPONDER}.{HOSTS}.\n{DARK_ZONE}. NS {DARK}.{HOSTS}.",
+        Signed.FILES,
     ),
     Zone(ZONE, (RESPONDER,)),
     Zone(DARK_ZONE, (DARK,)),
@@ -111,7 +114,7 @@ ZONES = (
         *.wild TXT {TOKEN}
         end TXT {TOKEN}
         """,
-        Signed.GOOD,
+        Signed.FILES,
     ),
     Zone(
         "online.com",
@@ -119,7 +122,15 @@ ZONES = (
         f"_acme-challenge.good TXT {TOKEN}\n*.wild TXT {TOKEN}",
         Signed.ONLINE,
     ),
-    Zone("bogus.com", (BIND, NSD), f"_acme-challenge TXT {TOKEN}", Signed.EXPIRED),
+    Zone(
+        "bogus.com",
+        (BIND, NSD),
+        f"_acme-challenge TXT {TOKEN}",
+        Signed.FILES,
+        stale=(BIND, NSD),
+    ),
+    Zone("stale.com", (KNOT, NSD), f"_acme-challenge TXT {TOKEN}", Signed.FILES, stale=(NSD,)),
+    Zone("forged.com", (KNOT, LIAR), "_acme-challenge TXT before", Signed.FILES),
     Zone("lame.com", (BIND, KNOT), f"_acme-challenge TXT {TOKEN}", differing={BIND: None}),
     Zone("all-lame.com", (BIND, NSD), differing={BIND: None, NSD: None}),
     Zone("resolver-lame.com", (RESOLVER,)),
@@ -144,9 +155,25 @@ ZONES = (
         "_acme-challenge TXT before",
         differing={NSD: "_acme-challenge CNAME parking.elsewhere.net."},
     ),
+    Zone(
+        "trio.com",
+        (SECOND_KNOT, BIND, SECOND_NSD),
+        f"""
+        _acme-challenge.all TXT {TOKEN}
+        _acme-challenge.alias CNAME {TARGET}.
+        _acme-challenge.denied TXT {TOKEN}
+        """,
+        differing={
+            SECOND_NSD: f"""
+            _acme-challenge.all TXT {TOKEN}
+            _acme-challenge.alias CNAME {TARGET}.
+            _acme-challenge.claimed TXT {TOKEN}
+            _acme-challenge.claimed-alias CNAME {TARGET}.
+            """
+        },
+    ),
     Zone("liar.com", (LIAR,)),
     Zone("hidden.com", (LIAR,)),
-    Zone("trio.com", (KNOT, NSD, LIAR), f"_acme-challenge.there TXT {TOKEN}\nthere A 192.0.2.1"),
 )
 
 DELEGATIONS = """

@@ -13,7 +13,7 @@ from customdomains.devcluster.rundir import free_port
 from realdns.country import DELEGATIONS, EXPIRED, MOVING, ZONES
 from realdns.processes import Bind, Knot, Nsd, Server, Unbound
 from realdns.responder import Responder
-from realdns.signing import Signer
+from realdns.signing import DAY, Signer
 from realdns.zones import (
     ADDRESSES,
     BIND,
@@ -23,7 +23,6 @@ from realdns.zones import (
     RESPONDER,
     SILENT,
     SIX,
-    UNTIL,
     Signed,
     addresses_of,
     parents,
@@ -37,7 +36,7 @@ class Internet:
         self.port = free_port()
         self.directory = directory
         self._zones = (*ZONES, *parents(ZONES, DELEGATIONS))
-        self._signers = {z.name: Signer(z.name) for z in self._zones if z.signed in UNTIL}
+        self._signers = {z.name: Signer(z.name) for z in self._zones if z.signed is Signed.FILES}
         knots = (*ADDRESSES[KNOT], *(ADDRESSES[SIX] if ipv6 else ()))
         self.knot = Knot(directory / "knot", knots, self.port)
         self.bind = Bind(directory / "bind", ADDRESSES[BIND], self.port)
@@ -53,9 +52,9 @@ class Internet:
             silent.bind((*ADDRESSES[SILENT], self.port))
         self._silent[0].listen()
         self.responder.start()
-        knot, bind, nsd = (self._files(host) for host in (KNOT, BIND, NSD))
+        knot, bind, nsd = (self.files(host) for host in (KNOT, BIND, NSD))
         online = [zone.name for zone in self._zones if zone.signed is Signed.ONLINE]
-        self.knot.configure(knot | self._files(SIX), signs=online)
+        self.knot.configure(knot | self.files(SIX), signs=online)
         expired = {EXPIRED: bind.pop(EXPIRED)}
         self.bind.configure(bind, changes=MOVING, expired=expired)
         self.nsd.configure(nsd)
@@ -89,15 +88,16 @@ class Internet:
         response = dns.query.tcp(update, server.addresses[0], 5.0, self.port)
         assert response.rcode() == 0, response
 
-    def _files(self, host: str) -> dict[str, str]:
+    def files(self, host: str) -> dict[str, str]:
         """The zone files of a host, signed where they have to be."""
         files = {}
         for zone in self._zones:
             text = zone.file(host) if host in zone.hosts else None
             if text is None:
                 continue
-            if zone.signed in UNTIL:
-                text = self._signers[zone.name].signed(text, until=UNTIL[zone.signed])
+            if zone.signed is Signed.FILES:
+                until = -DAY if host in zone.stale else DAY
+                text = self._signers[zone.name].signed(text, until=until)
             files[zone.name] = text
         return files
 

@@ -136,7 +136,7 @@ async def test_cname_and_txt_in_one_answer(internet, authoritative):
 
 
 async def test_an_alias_at_the_domain_itself_does_not_hide_its_zone(internet, authoritative):
-    """Knot, BIND and NSD refuse such a zone as well; others serve it, and resolvers live with it."""
+    """Knot, BIND and NSD refuse such a zone; others serve it, and resolvers live with it."""
 
     def aliased(query):
         name = query.question[0].name

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from realdns.signing import DAY
-
 HOSTS = "dns-hosts.net"
 """Where the name servers have their names."""
 
@@ -14,6 +12,7 @@ SIX = "six"
 RESOLVER = "resolver"
 SILENT, NOBODY, ALSO_NOBODY = "silent", "nobody", "also-nobody"
 LIAR, RESPONDER, DARK = "liar", "responder", "dark"
+SECOND_KNOT, SECOND_NSD = "second-knot", "second-nsd"
 
 ADDRESSES = {
     KNOT: ("127.53.1.1",),
@@ -28,6 +27,8 @@ ADDRESSES = {
     LIAR: ("127.53.9.4",),
     RESPONDER: ("127.53.9.5",),
     DARK: ("127.53.9.6",),
+    SECOND_KNOT: ("127.53.1.2",),
+    SECOND_NSD: ("127.53.3.2",),
 }
 """Host name to addresses, all of which are asked at the same port."""
 
@@ -39,15 +40,10 @@ class Signed(Enum):
     """How a zone is signed."""
 
     NO = "no"
-    GOOD = "good"
-    EXPIRED = "expired"
-    """All signatures ended yesterday."""
+    FILES = "files"
+    """In the zone files already, with NSEC."""
     ONLINE = "online"
     """By Knot itself, with NSEC3."""
-
-
-UNTIL = {Signed.GOOD: DAY, Signed.EXPIRED: -DAY}
-"""For how long from now the signatures are good."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +52,14 @@ class Zone:
 
     `records` are in a zone file's spelling, relative to the zone; `differing` are the records of
     hosts that serve others (with an older serial), None for a host that does not know the zone.
+    The signatures at the hosts in `stale` ended yesterday.
     """
 
     name: str
     hosts: tuple[str, ...]
     records: str = ""
     signed: Signed = Signed.NO
+    stale: tuple[str, ...] = ()
     differing: Mapping[str, str | None] = field(default_factory=dict)
     negative_ttl: int = NEGATIVE_TTL
 
