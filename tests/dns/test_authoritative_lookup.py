@@ -141,6 +141,19 @@ async def test_a_server_that_refers_up_is_lame():
         assert outcomes(await world.lookup().look_up(NAME))[A] is Outcome.LAME
 
 
+async def test_a_server_with_more_addresses_has_no_more_votes():
+    names = Zone("hosts.net", ["ns.hosts.net"], f"a 60 A {A}", f"a 60 A {B}", f"b 60 A {C}")
+    zone = shop(servers=HOSTS[:2])
+    async with Net(names, COM, zone, servers={A: [zone], B: [zone], C: [zone]}).up() as world:
+        for address in (A, B):
+            world.servers[address].way = lie(f'{NAME}. 1 TXT "{TOKEN}"')
+        evidence = await world.lookup().look_up(NAME)
+        assert (len(evidence.conclusive), evidence.needed) == (3, 1)
+        assert not evidence.agreed(proves)
+        world.servers[C].way = silent
+        assert (await world.lookup(**BRIEF).look_up(NAME)).agreed(proves)
+
+
 async def test_two_names_with_one_address_are_one_server():
     names = Zone("hosts.net", ["ns.hosts.net"], f"a 60 A {A}", f"b 60 A {A}", f"c 60 A {B}")
     zone = shop(f"_acme-challenge 30 TXT {TOKEN}")

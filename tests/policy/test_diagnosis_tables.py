@@ -414,9 +414,9 @@ def test_no_obstacle_lets_a_proof_pass() -> None:
 
 def test_servers_that_prove_it_in_two_ways_prove_it_together() -> None:
     """While a tenant changes from one record to the other."""
-    two = found(answer(TOKEN), answer(cname=TARGET))
+    two = found(answer(TOKEN, server="a:53"), answer(cname=TARGET))
     assert (look(two).proof, look(two).digest) == (Method.MANUAL, None)
-    three = found(answer(TOKEN), answer(cname=TARGET), answer(cname=TARGET, server="b:53"))
+    three = found(*two.answers, answer(cname=TARGET, server="b:53"))
     assert look(three).proof is Method.DELEGATED
 
 

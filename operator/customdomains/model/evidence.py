@@ -128,11 +128,14 @@ class Evidence:
         """Whether enough servers say so, and more than say otherwise.
 
         No single server that lies makes a proof where others can be asked, and none that is away
-        prevents one: who could not be asked counts for neither side.
+        prevents one: who could not be asked counts for neither side. A name server has one vote,
+        however many addresses it was asked at; it says what more than half of them say.
         """
-        heard = self.conclusive
-        votes = sum(1 for answer in heard if says(answer))
-        return votes >= self.needed and votes * 2 > len(heard)
+        votes: dict[str, list[bool]] = {}
+        for answer in self.conclusive:
+            votes.setdefault(answer.host or answer.server, []).append(says(answer))
+        for_it = sum(1 for said in votes.values() if sum(said) * 2 > len(said))
+        return for_it >= self.needed and for_it * 2 > len(votes)
 
 
 def _same(one: ServerAnswer, other: ServerAnswer) -> bool:
