@@ -32,6 +32,7 @@ from customdomains.policy.wording import (
     shown,
     until,
     values,
+    voters,
 )
 
 _TOKEN = re.compile(r"[0-9a-f]{64}")
@@ -70,8 +71,9 @@ def disagreeing(sight: Sight) -> Diagnosis | None:
         if sight.by_delegation
         else "they give the new one when the old one has run out"
     )
+    every = voters(sight.answers)
     message = (
-        f"{len(having)} of {len(having) + len(lacking)} {who} have the record at {sight.name}; "
+        f"{every - voters(lacking)} of {every} {who} have the record at {sight.name}; "
         f"still {'with another answer' if other else 'without it'}: {servers(lacking)}"
         f"{_kept(sight, lacking)}. It counts once enough of them have it; {mend}"
     )

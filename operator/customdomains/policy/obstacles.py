@@ -9,7 +9,7 @@ from customdomains.model.evidence import Evidence, Obstacle, Outcome, ServerAnsw
 from customdomains.model.reasons import Reason
 from customdomains.model.status import RecordState
 from customdomains.policy.diagnosis import Diagnosis, Sight, both
-from customdomains.policy.wording import manners, named, outcomes, servers, shown, until
+from customdomains.policy.wording import manners, named, outcomes, servers, shown, until, voters
 
 _NOT_SERVING = {Outcome.LAME, Outcome.REFUSED, Outcome.SERVER_FAILURE}
 
@@ -147,7 +147,7 @@ def _too_few(sight: Sight) -> str:
     found = "the record is there" if having else "there is no record"
     return (
         f"{found} according to {servers(having or heard)}, but at least {sight.evidence.needed} of "
-        f"{len(sight.evidence.answers)} servers have to say so: "
+        f"{voters(sight.evidence.answers)} servers have to say so: "
     )
 
 

@@ -16,7 +16,7 @@ from customdomains.policy.findings import (
     delegation_target,
 )
 from customdomains.policy.seen import alias, lagging
-from customdomains.policy.wording import MESSAGE_LENGTH, listed, servers, shown
+from customdomains.policy.wording import MESSAGE_LENGTH, listed, servers, shown, voters
 from customdomains.policy.world import Check
 
 _NOT_ASKED = Verdict(RecordState.UNKNOWN, "not looked up yet")
@@ -99,15 +99,16 @@ def _challenge(digest: str, check: Check | None) -> Verdict:
         return _NOT_ASKED
     heard = check.evidence.conclusive
     lacking = [answer for answer in heard if digest not in answer.texts]
-    if len(heard) < check.evidence.needed or not heard:
+    if voters(heard) < check.evidence.needed:
         return Verdict(RecordState.UNREACHABLE, "it could not be looked up; it is tried again")
     if not lacking:
         return FOUND
     if len(lacking) < len(heard):
         return Verdict(
             RecordState.MISMATCH,
-            f"found at {len(heard) - len(lacking)} of {len(heard)} servers; {servers(lacking)} "
-            "still answer without it, and the certificate authority may ask any of them",
+            f"found at {voters(heard) - voters(lacking)} of {voters(heard)} servers; "
+            f"{servers(lacking)} still answer without it, and the certificate authority may ask "
+            "any of them",
         )
     return Verdict(
         RecordState.MISSING,

@@ -70,6 +70,11 @@ def servers(answers: Iterable[ServerAnswer]) -> str:
     return listed(shown(server_of(answer), 80) for answer in answers)
 
 
+def voters(answers: Iterable[ServerAnswer]) -> int:
+    """How many servers gave these answers; one has a vote, however many addresses it has."""
+    return len({answer.host or answer.server for answer in answers})
+
+
 def outcomes(answers: Iterable[ServerAnswer]) -> str:
     """How these servers answered, those that did so in the same way together."""
     by_outcome: dict[str, list[ServerAnswer]] = {}
