@@ -32,6 +32,9 @@ _FAULT_OF_THE_RESOLVER = {
     Outcome.MALFORMED,
 }
 
+_GIVES_UP = 11
+"""Aliases after which BIND and Unbound fail, and BIND tells how far it got."""
+
 _MAX_CLIMB = 8
 """Labels between a name and its zone's apex that are tried."""
 
@@ -190,7 +193,8 @@ def evidence_of(name: str, words: Sequence[Word], needed: int) -> Evidence:
         return absent and zone is not None and _is_registry(zone)
 
     def loops(answer: ServerAnswer) -> bool:
-        return endless(name, answer.cnames)
+        gave_up = not answer.outcome.conclusive and len(answer.cnames) >= _GIVES_UP
+        return gave_up or endless(name, answer.cnames)
 
     if found.agreed(in_no_zone):
         return replace(found, obstacle=Obstacle.ZONE_NOT_FOUND)
