@@ -12,14 +12,20 @@ from realdns.zones import RESPONDER, host_name
 _START_SECONDS = 10.0
 
 
+MANY = "d" * 32
+"""An id that has more values than fit a datagram."""
+
+VALUES = tuple(f"{number:064d}" for number in range(30))
+
+
 class Texts:
-    """What the zone holds: the id of the tests' claim with its token."""
+    """What the zone holds: the id of the tests' claim with its token, and `MANY`."""
 
     synced = True
 
     def texts(self, label: str) -> tuple[str, ...] | None:
         """The TXT values of an id; None for one that nobody has."""
-        return (TOKEN,) if label == ID else None
+        return {ID: (TOKEN,), MANY: VALUES}.get(label)
 
 
 class Responder:
