@@ -4,10 +4,11 @@ import pytest
 from api.calling import fresh_name
 from cluster.background import running
 
+from customdomains.api.directory import Directory
 from customdomains.api.mirror import Mirror
 from customdomains.api.resources import parse_view, render_resource
-from customdomains.cluster.kinds import CUSTOM_DOMAINS
-from customdomains.model.claim import Claim, Holder
+from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
+from customdomains.model.claim import Claim, Holder, parse_claim, render_claim
 from customdomains.model.domain import Key
 
 pytestmark = pytest.mark.cluster
@@ -94,3 +95,22 @@ async def test_what_came_and_went_before_the_watch_leaves_nothing(client, namesp
         mirror.put(key, made)
         assert mirror.get(key) is None
         assert mirror._written == {}
+
+
+async def test_a_live_read_that_finds_nothing_is_believed(client, namespace):
+    """While the watches say nothing, as here, where none runs."""
+    directory = Directory(client, namespace)
+    made = await create(client, namespace, "one")
+    directory.domains.put(str(made.key), made)
+    holder = Holder(made.key, "uid", None)
+    body = render_claim(Claim(fresh_name(), "0" * 32, "0" * 64, holder))
+    claim = parse_claim(await client.create(DOMAIN_CLAIMS, body))
+    directory.claims.put(claim.domain, claim)
+    assert await directory.read_claim(claim.domain) == claim
+    assert await directory.read_domain("one") == made
+    await client.delete(CUSTOM_DOMAINS, "one", namespace)
+    await client.delete(DOMAIN_CLAIMS, claim.domain)
+    assert await directory.read_claim(claim.domain) is None
+    assert await directory.read_domain("one") is None
+    assert directory.claims.get(claim.domain) is None
+    assert directory.domains.get(str(made.key)) is None

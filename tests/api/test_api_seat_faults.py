@@ -1,5 +1,6 @@
 """Seats on a claim that others have too, with an API server that says no or loses its answers."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -13,6 +14,8 @@ from customdomains.cluster import (
     load_connection,
 )
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
+from customdomains.policy import succession
+from customdomains.policy.schedule import CLAIM_PATIENCE
 
 pytestmark = pytest.mark.cluster
 
@@ -224,9 +227,17 @@ async def test_a_seat_that_can_t_be_given_back_waits_for_the_sweep(
     answer = await post(faulty, name)
     assert (answer.status, answer.code, unreliable.plan) == (500, "storage_error", [])
     assert "stays until the sweep" in caplog.text
-    waiting = [seat for seat in (await claims.read(client, name)).seats if seat.holder.uid is None]
-    assert all(seat.standing.since for seat in waiting)
-    assert any(seat.holder.key.name == name for seat in waiting)
+    # It may be another replica's, that is about to make its CustomDomain.
+    again = await post(faulty, name)
+    assert (again.status, again.code) == (500, "domain_already_registered")
+    # After the sweep's patience it is nobody's.
+    (waiting,) = [s for s in (await claims.read(client, name)).seats if s.holder.uid is None][-1:]
+    long_ago = claims.NOW - 2 * CLAIM_PATIENCE
+    aged = replace(waiting, standing=replace(waiting.standing, since=long_ago))
+    await claims.rewrite(client, name, lambda claim: succession.with_seat(claim, aged))
+    unreliable.plan = [(REPLACE_CLAIM, "dropped")]
+    assert (await post(faulty, name)).code == "storage_error"
+    assert (await post(faulty, name)).body["id"] == waiting.id
 
 
 @SCENES

@@ -53,12 +53,14 @@ def test_a_reason_is_the_caller_s_or_the_lookup_s(reason):
 def test_a_proof_that_cannot_be_checked_again_is_one(reason):
     assert status_proved(viewed(("Verified", True, reason))) is (reason is not Reason.PROOF_GONE)
     assert not status_proved(viewed(("Verified", False, reason)))
+    assert not status_proved(viewed(("Verified", True, reason), ("Claimed", False, "Contending")))
 
 
 @pytest.mark.parametrize("reason", [Reason.PROOF_GONE, Reason.PROOF_EXPIRED])
 @pytest.mark.parametrize("state", ["Missing", "Unreachable"])
 def test_a_proof_that_is_gone_may_be_one_that_nobody_could_look_for(reason, state):
-    error = what_is_wrong(viewed(("Verified", True, reason), state=state))
+    holds = reason is Reason.PROOF_GONE
+    error = what_is_wrong(viewed(("Verified", holds, reason), state=state))
     if state == "Missing":
         assert (type(error), error.code) == (Refused, code_of(reason))
     else:
@@ -75,14 +77,27 @@ def test_a_proof_that_is_gone_may_be_one_that_nobody_could_look_for(reason, stat
             "Claimed says so",
         ),
         (
-            [("Claimed", False, "Contending"), ("Verified", False, "RecordMissing")],
+            [
+                ("Ready", False, "Contending"),
+                ("Claimed", False, "Contending"),
+                ("Verified", True, "Proved"),
+            ],
+            "contending",
+            "Ready says so",
+        ),
+        (
+            [
+                ("Ready", False, "Contending"),
+                ("Claimed", False, "Contending"),
+                ("Verified", False, "RecordMissing"),
+            ],
             "record_missing",
-            "Verified says so",
+            "Ready says so",
         ),
         (
             [("Ready", False, "HeldByAnother"), ("Claimed", False, "HeldByAnother")],
             "held_by_another",
-            "Claimed says so",
+            "Ready says so",
         ),
         ([("Ready", False, "ClaimExpired")], "claim_expired", "Ready says so"),
         ([("Verified", True, "Proved")], "domain_not_verified", "the domain is not verified"),
@@ -94,10 +109,11 @@ def test_a_seat_may_be_what_is_wrong(conditions, code, message):
     assert (type(error), error.code, error.message) == (Refused, code, message)
 
 
-def test_what_is_well_has_no_shortcoming():
-    view = viewed(("Claimed", True, "Held"), ("Verified", True, "Proved"))
-    assert shortcoming(view) == {}
-    assert lookup_failed(view) is None
+@pytest.mark.parametrize("reason", ["Proved", "LameDelegation"])
+def test_what_is_well_has_no_shortcoming(reason):
+    view = viewed(("Claimed", True, "Held"), ("Verified", True, reason))
+    assert shortcoming(view) is None
+    assert (lookup_failed(view) is None) is (reason == "Proved")
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def _refuse_suspended(view: DomainView) -> None:
 
 def _refuse_unproved(found: Registration) -> None:
     if not proof_current(found.claim):
-        why = shortcoming(found.domain).get("message", "the DNS has not been asked yet")
+        _, why = shortcoming(found.domain) or ("", "the DNS has not been asked yet")
         raise Refused(
             "domain_not_verified",
             f"a certificate needs a verified domain, and {found.claim.domain} is not: {why}",

@@ -39,10 +39,13 @@ record. Where it did, the record (or the seat) is what is wrong: 400; where not:
 
 
 def status_proved(view: DomainView) -> bool:
-    """Whether the status says that the record was there at the last answer.
-
-    One that can't be checked again just now goes on counting.
+    """Whether the status says that the domain is verified, by a record that was there at the last
+    answer. One that can't be checked again just now goes on counting.
     """
+    return _record_there(view) and condition(view, "Claimed").get("status") != "False"
+
+
+def _record_there(view: DomainView) -> bool:
     verified = condition(view, "Verified")
     return verified.get("status") == "True" and verified.get("reason") != Reason.PROOF_GONE
 
@@ -53,30 +56,31 @@ def condition(view: DomainView, kind: str) -> dict[str, Any]:
     return next((c for c in conditions if c.get("type") == kind), {})
 
 
-def shortcoming(view: DomainView) -> dict[str, Any]:
-    """The condition that says why the domain is not verified; empty where none does.
+def shortcoming(view: DomainView) -> tuple[str, str] | None:
+    """Why the domain is not verified, as the status says it: the reason and the words.
 
-    A record that is there is not enough for who contends with a holder whose proof is good.
+    For who contends a record of its own may not be enough; `Ready` says what else is needed.
     """
-    verified, claimed = condition(view, "Verified"), condition(view, "Claimed")
-    if verified and verified.get("reason") != Reason.PROVED:
-        return verified
+    ready, claimed, verified = (condition(view, k) for k in ("Ready", "Claimed", "Verified"))
+    unproved = verified if verified and not _record_there(view) else None
     if claimed.get("status") == "False":
-        return claimed
-    return {} if verified else condition(view, "Ready")
+        words = ready or claimed
+        return (unproved or claimed)["reason"], words["message"]
+    if not verified:
+        unproved = ready
+    return (unproved["reason"], unproved["message"]) if unproved else None
 
 
 def what_is_wrong(view: DomainView) -> CallError:
-    """After a check that did not make the domain verified: what it found, as the status says it."""
+    """After a check that did not make the domain verified: what it found."""
     failed = lookup_failed(view)
     if failed is not None:
         return failed
     found = shortcoming(view)
-    reason, message = found.get("reason"), found.get("message")
-    return Refused(
-        code_of(reason) if reason else "domain_not_verified",
-        message or "the domain is not verified",
-    )
+    if found is None:
+        return Refused("domain_not_verified", "the domain is not verified")
+    reason, message = found
+    return Refused(code_of(reason), message)
 
 
 def lookup_failed(view: DomainView) -> LookupFailed | None:
