@@ -13,7 +13,7 @@ from customdomains.model.evidence import Obstacle, Outcome
 DOMAIN = "shop.com"
 NAME = f"_acme-challenge.{DOMAIN}"
 TOKEN = "5a" * 32
-A, B, C = "127.0.0.11", "127.0.0.12", "127.0.0.13"
+A, B, C, D = "127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14"
 HOSTS = ("a.hosts.net", "b.hosts.net", "c.hosts.net")
 NAMES = Zone("hosts.net", ["ns.hosts.net"], f"a 60 A {A}", f"b 60 A {B}", f"c 60 A {C}")
 COM = Zone("com", ["a.nic.com"])
@@ -85,6 +85,26 @@ async def test_one_server_that_lies_makes_no_proof():
         evidence = await world.lookup().look_up(NAME)
         assert not evidence.agreed(proves)
         assert evidence.agreed(lambda answer: not proves(answer))
+
+
+async def test_one_server_that_lies_refers_nobody_to_its_friends():
+    evil = Zone(NAME, [f"ns.{NAME}"], f"@ 1 TXT {TOKEN}")
+
+    def refer(query):
+        response = dns.message.make_response(query)
+        response.authority.append(dns.rrset.from_text(f"{NAME}.", 1, "IN", "NS", f"ns.{NAME}."))
+        response.additional.append(dns.rrset.from_text(f"ns.{NAME}.", 1, "IN", "A", D))
+        return response
+
+    zone = shop()
+    servers = {A: [zone], B: [zone], C: [zone], D: [evil]}
+    async with Net(NAMES, COM, zone, servers=servers).up() as world:
+        world.servers[A].way = refer
+        for away in (None, silent):
+            world.servers[B].way = world.servers[C].way = away
+            evidence = await world.lookup(**BRIEF).look_up(NAME)
+            assert not any(map(proves, evidence.answers))
+            assert world.servers[D].asked == []
 
 
 async def test_half_of_the_servers_make_no_proof_against_the_other_half():

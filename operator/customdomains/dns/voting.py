@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
+
+import dns.name
 
 from customdomains.dns.answers import endless, name_text
 from customdomains.dns.delegations import Delegation, Trouble
@@ -43,15 +44,23 @@ class Asked:
 
     @property
     def referral(self) -> Referral | None:
-        """Where most of those that know anything refer to."""
-        zones = Counter(r.referral.zone for r in self.readings if r.referral)
-        if not zones:
-            return None
-        zone, votes = zones.most_common(1)[0]
-        knowing = sum(1 for r in self.readings if r.answer.outcome.conclusive) + zones.total()
-        if votes * 2 <= knowing:
-            return None
-        return next(r.referral for r in self.readings if r.referral and r.referral.zone == zone)
+        """Where enough of them refer to, and more than say anything else."""
+        referrals = (reading.referral for reading in self.readings if reading.referral)
+        return next((r for r in referrals if self._refer_to(r.zone)), None)
+
+    def _refer_to(self, zone: dns.name.Name) -> bool:
+        """A referral is counted like an answer that has nothing but the zone's name in it."""
+        words = tuple(
+            replace(
+                reading.answer,
+                outcome=Outcome.ANSWERED,
+                texts=(name_text(reading.referral.zone),) if reading.referral else (),
+            )
+            for reading in self.readings
+            if reading.referral or reading.answer.outcome.conclusive
+        )
+        wanted = (name_text(zone),)
+        return Evidence("", words, self.needed).agreed(lambda word: word.texts == wanted)
 
     @property
     def alias(self) -> tuple[str, ...]:
