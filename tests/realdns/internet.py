@@ -9,9 +9,10 @@ import dns.query
 import dns.rdatatype
 import dns.update
 
+from customdomains.devcluster import certificates
 from customdomains.devcluster.rundir import free_port
 from realdns.country import DELEGATIONS, EXPIRED, MOVING, ZONES
-from realdns.processes import Bind, Knot, Nsd, Server, Unbound
+from realdns.processes import Bind, Encrypted, Knot, Nsd, Server, Unbound
 from realdns.responder import Responder
 from realdns.signing import DAY, Signer
 from realdns.zones import (
@@ -44,6 +45,12 @@ class Internet:
         self.unbound = Unbound(directory / "unbound", ADDRESSES[RESOLVER], self.port)
         self.resolver = Bind(directory / "resolver", ADDRESSES[BIND], free_port())
         self.responder = Responder(f"{ADDRESSES[RESPONDER][0]}:{self.port}")
+        authority = certificates.authority("realdns")
+        self.ca_file = directory / "ca.crt"
+        self.ca_file.write_bytes(authority.certificate_pem)
+        files = certificates.server(authority).write(directory, "resolvers")
+        self.unbound_encrypted = Encrypted(*files, free_port(), free_port())
+        self.resolver_encrypted = Encrypted(*files, free_port(), free_port())
         self._silent = [socket.socket(type=k) for k in (socket.SOCK_STREAM, socket.SOCK_DGRAM)]
 
     def start(self) -> None:
@@ -63,9 +70,11 @@ class Internet:
         self.knot.wait(knot)
         anchors = {name: signer.anchor() for name, signer in self._signers.items()}
         anchors |= {name: self._anchor(name) for name in online}
-        self.unbound.resolve({zone.name: zone.servers() for zone in self._zones}, anchors)
+        stubs = {zone.name: zone.servers() for zone in self._zones}
+        self.unbound.resolve(stubs, anchors, self.unbound_encrypted)
         hosts = addresses_of([KNOT], ".root-servers.net.")
-        self.resolver.resolve(f". NS {KNOT}.root-servers.net.\n{hosts}\n", anchors, self.port)
+        hints = f". NS {KNOT}.root-servers.net.\n{hosts}\n"
+        self.resolver.resolve(hints, anchors, self.port, self.resolver_encrypted)
         self.unbound.launch()
         self.resolver.launch()
         self.bind.wait(bind)

@@ -8,6 +8,7 @@ and would keep them out of every directory but the system's.
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import dns.exception
@@ -21,6 +22,26 @@ from realdns.packages import find
 _READY_SECONDS = 20.0
 _ASK_SECONDS = 0.5
 _LONG_AGO = 946_684_800.0
+
+
+@dataclass(frozen=True)
+class Encrypted:
+    """Where a resolver is asked over TLS: at 127.0.0.1, with a certificate for that."""
+
+    certificate: Path
+    key: Path
+    tls_port: int
+    https_port: int
+
+    @property
+    def tls_url(self) -> str:
+        """For DNS over TLS (RFC 7858)."""
+        return f"tls://127.0.0.1:{self.tls_port}"
+
+    @property
+    def https_url(self) -> str:
+        """For DNS over HTTPS (RFC 8484)."""
+        return f"https://127.0.0.1:{self.https_port}/dns-query"
 
 
 class Server:
@@ -152,7 +173,9 @@ class Bind(Server):
             )
         self.config.write_text("\n".join(config) + "\n")
 
-    def resolve(self, hints: str, anchors: Mapping[str, str], asks: int) -> None:
+    def resolve(
+        self, hints: str, anchors: Mapping[str, str], asks: int, encrypted: Encrypted
+    ) -> None:
         """Resolve, from the root servers in `hints`, asking every server on the port `asks`;
         `anchors` are DS data by zone."""
         (self.directory / "hints").write_text(hints)
@@ -160,7 +183,10 @@ class Bind(Server):
         config = [
             self._options(
                 f"port {asks}; recursion yes; allow-recursion {{ any; }}; dnssec-validation yes;"
+                f" listen-on port {encrypted.tls_port} tls ours {{ 127.0.0.1; }};"
+                f" listen-on port {encrypted.https_port} tls ours http default {{ 127.0.0.1; }};"
             ),
+            f'tls ours {{ cert-file "{encrypted.certificate}"; key-file "{encrypted.key}"; }};',
             f'zone "." {{ type hint; file "{self.directory / "hints"}"; }};',
             "trust-anchors {",
             *trusted,
@@ -221,11 +247,19 @@ class Unbound(Server):
     program = "unbound"
     arguments = ("-d", "-p", "-c")
 
-    def resolve(self, stubs: Mapping[str, Iterable[str]], anchors: Mapping[str, str]) -> None:
+    def resolve(
+        self, stubs: Mapping[str, Iterable[str]], anchors: Mapping[str, str], encrypted: Encrypted
+    ) -> None:
         """`stubs` are the server addresses by zone, `anchors` DS data by zone."""
         config = [
             "server:",
             *(f"  interface: {address}@{self.port}" for address in self.addresses),
+            f"  interface: 127.0.0.1@{encrypted.tls_port}",
+            f"  interface: 127.0.0.1@{encrypted.https_port}",
+            f"  tls-port: {encrypted.tls_port}",
+            f"  https-port: {encrypted.https_port}",
+            f'  tls-service-pem: "{encrypted.certificate}"',
+            f'  tls-service-key: "{encrypted.key}"',
             "  num-threads: 1",
             '  username: ""',
             '  chroot: ""',
