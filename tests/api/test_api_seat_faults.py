@@ -313,3 +313,25 @@ async def test_the_deletion_of_a_whole_claim_too(unreliable, client, faulty, how
     second = await faulty("DELETE", f"/domains/{made['id']}")
     assert second.status == (404 if how == "lost" else 204)
     assert (await post(faulty, name)).status == 201
+
+
+@pytest.mark.parametrize("scene", [contended, left, left_contended])
+async def test_who_comes_back_while_a_deletion_is_under_way_stays(
+    unreliable, client, faulty, other, namespace, scene
+):
+    name = await scene(client, faulty, other)
+    made = (await post(faulty, name)).body
+    await claims.adopt(client, name, made["id"])
+    again = []
+
+    async def come_back():
+        again.append(await post(faulty, name))
+
+    claim_write = DELETE_CLAIM if scene is left else REPLACE_CLAIM
+    unreliable.plan = [(claim_write, come_back)]
+    assert (await faulty("DELETE", f"/domains/{made['id']}")).status == 204
+    assert (again[0].status, unreliable.plan) == (201, [])
+    found = await faulty("GET", f"/domains/{again[0].body['id']}")
+    assert found.status == 200
+    assert again[0].body["id"] in await claims.owners(client, name)
+    assert (await faulty("DELETE", f"/domains/{again[0].body['id']}")).status == 204

@@ -88,7 +88,8 @@ class Directory:
 
     def own_seat(self, claim: Claim) -> Contender | None:
         """The seat of the namespace on `claim`."""
-        return next((seat for seat in claim.seats if self._is_ours(seat.holder)), None)
+        own = self._own(claim)
+        return None if own is None else own.holder_seat
 
     def after(self, domain: str) -> Iterator[Registration]:
         """What is registered, in the order of the canonical names, from the one after `domain`.

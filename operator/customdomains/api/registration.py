@@ -86,8 +86,9 @@ class Registrar:
         """Delete the resource, then its seat. The name can be registered when this returns."""
         claim = await self._directory.find_claim(registration_id)
         try:
-            await self._delete_resource(claim)
-            await self._seating.leave(claim.domain, registration_id)
+            deleted = await self._delete_resource(claim)
+            gone = {claim.holder.uid, deleted}
+            await self._seating.leave(claim.domain, registration_id, gone)
         except ApiError as error:
             raise storage_failed(_NOT_DELETED, error) from error
 
@@ -169,15 +170,18 @@ class Registrar:
         if there is not None and there.is_for(domain):
             raise AlreadyRegistered(domain)
 
-    async def _delete_resource(self, claim: Claim) -> None:
-        """Delete the holder, if there is one; one that took its place meanwhile goes as well."""
+    async def _delete_resource(self, claim: Claim) -> str | None:
+        """Delete the resource that has the seat, or one that took its place meanwhile: its uid.
+
+        None where there is none.
+        """
         key = claim.holder.key
         view = self._directory.domains.get(str(key))
         for _ in range(_ATTEMPTS):
             if view is None or not view.is_for(claim.domain):
                 view = await self._directory.read_domain(key.name)
             if view is None or not view.is_for(claim.domain):
-                return
+                return None
             try:
                 await self._client.delete(CUSTOM_DOMAINS, key.name, key.namespace, uid=view.uid)
             except Conflict:
@@ -186,7 +190,7 @@ class Registrar:
             except NotFound:
                 pass  # somebody else has deleted it, which is what was wanted
             self._directory.domains.remove(str(key), view.uid)
-            return
+            return view.uid
         raise Failed("storage_error", f"{_NOT_DELETED}: it is made anew all the time; try again")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -129,29 +130,32 @@ class Seating:
             why,
         )
 
-    async def leave(self, domain: str, seat_id: str) -> None:
-        """Remove the seat for good. The name is free then, or somebody's who has waited for it.
+    async def leave(self, domain: str, seat_id: str, gone: Collection[str | None]) -> None:
+        """Remove the seat, for good, of a CustomDomain that had one of the uids `gone`.
 
-        The seat may be gone already: the controller writes, too.
+        The name is free then, or somebody's who has waited for it. The seat may be gone already,
+        since the controller writes, too; or somebody has come back to it, and stays.
         """
-        claim = self._with_seat(self._directory.claims.get(domain), seat_id)
+
+        def to_write(claim: Claim | None) -> Claim | None:
+            seat = None if claim is None else self._directory.own_seat(claim)
+            if seat is None or seat.id != seat_id:
+                return None
+            return claim if seat.standing.vacant_since or seat.holder.uid in gone else None
+
+        claim = to_write(self._directory.claims.get(domain))
         for _ in range(_ATTEMPTS):
             if claim is None:
                 return
             try:
                 if await self._write(claim, succession.remove(claim, seat_id, _now())):
                     return
-                claim = self._with_seat(await self._directory.read_claim(domain), seat_id)
+                claim = to_write(await self._directory.read_claim(domain))
             except Unavailable:
-                claim = self._with_seat(await self._directory.read_claim(domain), seat_id)
+                claim = to_write(await self._directory.read_claim(domain))
                 if claim is not None:
                     raise
         raise Failed("storage_error", f"{domain} could not be deleted: {_BUSY}")
-
-    def _with_seat(self, claim: Claim | None, seat_id: str) -> Claim | None:
-        """The claim if the namespace's seat on it is this one."""
-        seat = None if claim is None else self._directory.own_seat(claim)
-        return claim if seat is not None and seat.id == seat_id else None
 
     # --- getting a seat ------------------------------------------------------------------------
 
