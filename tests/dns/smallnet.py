@@ -19,6 +19,7 @@ import dns.rdatatype
 import dns.rrset
 import dns.zone
 from cryptography.hazmat.primitives.asymmetric import ec
+from dns.rdtypes.ANY.NSEC import NSEC, Bitmap
 
 from customdomains.dns.authoritative import AuthoritativeLookup
 from customdomains.dns.resolvers import PlainResolver
@@ -92,6 +93,20 @@ class Zone:
         made = dns.dnssec.make_ds(self.apex, self.key, "SHA256")
         return dns.rrset.from_rdata(self.apex, 60, made)
 
+    def denial(self, name):
+        """The NSEC set at the name, or at the one before it (RFC 4034 section 4)."""
+        names = sorted({owner for owner, _ in self.sets})
+        place = max(i for i, owner in enumerate(names) if owner <= name)
+        kinds = {kind for owner, kind in self.sets if owner == names[place]}
+        kinds |= {dns.rdatatype.NSEC, dns.rdatatype.RRSIG}
+        record = NSEC(
+            IN,
+            dns.rdatatype.NSEC,
+            names[(place + 1) % len(names)],
+            Bitmap.from_rdtypes(sorted(kinds)).windows,
+        )
+        return dns.rrset.from_rdata(names[place], 60, record)
+
     def cut(self, name):
         """The delegation below this zone that `name` is behind."""
         while name != self.apex:
@@ -158,16 +173,23 @@ def step(zone, name, query, response):
     if (alias := zone.get(name, dns.rdatatype.CNAME)) is not None:
         give(alias)
         return alias[0].target
+    star = dns.name.from_text("*", name.parent())
     if not zone.has(name):
-        star = dns.name.from_text("*", name.parent())
         for wanted in (kind, dns.rdatatype.CNAME):
             if (found := zone.get(star, wanted)) is not None:
-                made = dns.rrset.from_rdata(name, found.ttl, *found)
-                give(made, of=found)
+                give(dns.rrset.from_rdata(name, found.ttl, *found), of=found)
                 return found[0].target if wanted == dns.rdatatype.CNAME else None
         response.set_rcode(dns.rcode.NXDOMAIN)
-    response.authority.append(zone.get(zone.apex, dns.rdatatype.SOA))
+    deny(zone, name, response, signs=signs)
     return None
+
+
+def deny(zone, name, response, *, signs):
+    """What makes a negative answer of it."""
+    response.authority.append(zone.get(zone.apex, dns.rdatatype.SOA))
+    if signs:
+        denial = zone.denial(name)
+        response.authority += [denial, zone.signature(denial)]
 
 
 class Server(asyncio.DatagramProtocol):
@@ -228,10 +250,12 @@ class Resolver(Server):
         return super().answer(data)
 
     def zone(self, name, kind):
-        inside = [zone for zone in self.zones if name.is_subdomain(zone.apex)]
+        by_apex = {zone.apex: zone for zone in self.zones}
         if kind == dns.rdatatype.DS:
-            inside = [zone for zone in inside if zone.apex != name]
-        return max(inside, key=lambda zone: len(zone.apex), default=None)
+            name = name.parent()
+        while name not in by_apex and name != dns.name.root:
+            name = name.parent()
+        return by_apex.get(name)
 
     def honest(self, query):
         response = dns.message.make_response(query)

@@ -234,6 +234,29 @@ async def test_servers_that_the_resolver_can_not_reach_are_named_by_the_registry
             assert (evidence.zone, evidence.obstacle) == (DOMAIN, None)
 
 
+async def test_a_registry_whose_servers_hold_the_zone_too():
+    dead = zone(DOMAIN, ("b.hosts.net",))
+    com = registry(f"{DOMAIN}. 600 NS b.hosts.net.")
+    async with net(dead, com=com, **{REGISTRY: [com, dead], B: [dead]}).up() as world:
+        world.resolver.failing[DOMAIN] = "servfail"
+        evidence = await world.lookup().look_up(NAME)
+        assert (evidence.zone, texts(evidence)) == (DOMAIN, {TOKEN})
+
+
+async def test_a_name_that_neither_resolver_nor_registry_knows():
+    async with net(zone("other.com")).up() as world:
+
+        def failing(query):
+            response = world.resolver.honest(query)
+            if query.question[0].name.to_text(True) == DOMAIN:
+                response.set_rcode(dns.rcode.SERVFAIL)
+            return response
+
+        world.resolver.way = failing
+        evidence = await world.lookup().look_up(NAME)
+        assert (evidence.obstacle, evidence.conclusive) == (Obstacle.ZONE_NOT_FOUND, ())
+
+
 async def test_a_zone_that_has_expired_on_its_servers():
     com = registry(f"{DOMAIN}. 600 NS a.hosts.net.")
     async with net(zone(), com=com).up() as world:

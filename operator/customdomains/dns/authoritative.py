@@ -15,7 +15,8 @@ import dns.name
 import dns.rdatatype
 
 from customdomains.dns.addressbook import NameServer
-from customdomains.dns.delegations import Delegation, Delegations, Trouble
+from customdomains.dns.cuts import Delegation, Trouble
+from customdomains.dns.delegations import Delegations
 from customdomains.dns.messages import make_query
 from customdomains.dns.nearby import look_nearby
 from customdomains.dns.reading import Reading, read

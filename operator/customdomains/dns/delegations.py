@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import dns.flags
 import dns.name
@@ -19,22 +18,18 @@ from customdomains.dns.addressbook import (
     FAILURE_SECONDS,
     MISSING_SECONDS,
     AddressBook,
-    NameServer,
     kept,
 )
-from customdomains.dns.answers import enclosing_soa, name_text, read_answer
-from customdomains.dns.dnssec import KeyRing, ZoneKeys, get_set
+from customdomains.dns.answers import enclosing_soa
+from customdomains.dns.cuts import Apex, Cut, Delegation, Trouble, denial_of, failure, is_registry
+from customdomains.dns.dnssec import KeyRing, get_set
 from customdomains.dns.memory import Memory
 from customdomains.dns.messages import make_query
-from customdomains.dns.referrals import NO_GLUE, Glue, Referral, hosts_in, referral_in
+from customdomains.dns.referrals import NO_GLUE, Referral, hosts_in, referral_in
 from customdomains.dns.resolvers import Resolver
 from customdomains.dns.servers import Servers
 from customdomains.dns.stub import Heard, Stub
-from customdomains.model.evidence import Obstacle, Outcome, ServerAnswer
-from customdomains.model.names import is_registry_zone
-
-_FIRST_FAILURE_SECONDS = 2.0
-"""For how long "the resolvers can't say" is believed at first; then twice that, and so on."""
+from customdomains.model.evidence import Obstacle, Outcome
 
 _ABOVE_AT_ONCE = 3
 """Servers of the zone above that are asked, one after the other."""
@@ -44,45 +39,6 @@ _CANNOT_SAY = {Outcome.SERVER_FAILURE, Outcome.TIMED_OUT}
 
 _MAX_ZONES = 4096
 _MAX_NAMES = 8192
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Cut:
-    """A zone and the names of its servers; `unreached` where the resolvers can't reach them."""
-
-    zone: dns.name.Name
-    hosts: tuple[dns.name.Name, ...]
-    until: float
-    secure: bool
-    glue: Glue
-    unreached: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Apex:
-    """The zone that a name is in; `said` is the resolver's answer where it denied the name."""
-
-    zone: dns.name.Name
-    said: tuple[ServerAnswer, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Delegation:
-    """A zone and its servers; `keys` where its answers have to be signed."""
-
-    zone: dns.name.Name
-    servers: tuple[NameServer, ...]
-    keys: ZoneKeys | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why there is nobody to ask, and what the resolvers said; `seconds` is how long it counts."""
-
-    obstacle: Obstacle | None
-    answers: tuple[ServerAnswer, ...] = ()
-    zone: dns.name.Name | None = None
-    seconds: float = 0.0
 
 
 class Delegations:
@@ -120,7 +76,7 @@ class Delegations:
         apex = await self._apexes.get(name)
         if isinstance(apex, Trouble):
             return apex
-        if _is_registry(apex.zone):
+        if is_registry(apex.zone):
             return Trouble(Obstacle.ZONE_NOT_FOUND, apex.said)
         return await self._of(await self._cuts.get(apex.zone))
 
@@ -146,50 +102,50 @@ class Delegations:
             cut = await self._cut_of(referral) or cut
         return await self._of(cut)
 
-    async def _of(self, cut: _Cut | Trouble) -> Delegation | Trouble:
+    async def _of(self, cut: Cut | Trouble) -> Delegation | Trouble:
         return cut if isinstance(cut, Trouble) else await self._assembled.get(cut)
 
     async def _find_apex(
-        self, name: dns.name.Name, before: _Apex | Trouble | None
-    ) -> tuple[_Apex | Trouble, float]:
+        self, name: dns.name.Name, before: Apex | Trouble | None
+    ) -> tuple[Apex | Trouble, float]:
         """The zone of `name`, by the NS set at the name, or the SOA that denies it one."""
         cut, heard = await self._named_servers(name, failed=isinstance(before, Trouble))
         if cut is not None:
             left = cut.until - self._clock()
             self._cuts.put(cut.zone, cut, left)
-            return _Apex(cut.zone), left if cut.zone == name else min(left, MISSING_SECONDS)
+            return Apex(cut.zone), left if cut.zone == name else min(left, MISSING_SECONDS)
         if heard.response is None:
-            return _failed(heard, before)
-        said = (_denial(name, heard),)
+            return failure(heard, before)
+        said = (denial_of(name, heard),)
         # An alias at the name says nothing about the zone it is in, whoever's SOA comes with it.
         soa = None if heard.response.answer else enclosing_soa(name, heard.response)
         if soa is not None and soa.name != name:
-            return _Apex(soa.name, said), min(MISSING_SECONDS, soa.ttl)
+            return Apex(soa.name, said), min(MISSING_SECONDS, soa.ttl)
         above = name.parent()
-        if _is_registry(above):
+        if is_registry(above):
             if heard.response.answer and await self._above.get(name) is not None:
                 # Some servers have an alias at the apex, which hides the NS and SOA sets.
                 await self.prefer_above(name)
-                return _Apex(name), MISSING_SECONDS
-            return _Apex(above, said), MISSING_SECONDS
+                return Apex(name), MISSING_SECONDS
+            return Apex(above, said), MISSING_SECONDS
         apex = await self._apexes.get(above)
         if isinstance(apex, Trouble):
             return apex, apex.seconds
-        return _Apex(apex.zone, said), MISSING_SECONDS
+        return Apex(apex.zone, said), MISSING_SECONDS
 
     async def _find_cut(
-        self, zone: dns.name.Name, before: _Cut | Trouble | None
-    ) -> tuple[_Cut | Trouble, float]:
+        self, zone: dns.name.Name, before: Cut | Trouble | None
+    ) -> tuple[Cut | Trouble, float]:
         cut, heard = await self._named_servers(zone, failed=isinstance(before, Trouble))
         if cut is not None and cut.zone == zone:
             return cut, cut.until - self._clock()
         if heard.response is None:
-            return _failed(heard, before)
+            return failure(heard, before)
         return Trouble(Obstacle.NO_SERVERS, (), zone), MISSING_SECONDS
 
     async def _named_servers(
         self, name: dns.name.Name, *, failed: bool
-    ) -> tuple[_Cut | None, Heard]:
+    ) -> tuple[Cut | None, Heard]:
         """The cut at `name`, and what the resolvers said; where they failed, the one above it
         that leads to the name."""
         heard = await self._stub.ask(name, dns.rdatatype.NS, self._deadline, failed=failed)
@@ -198,13 +154,13 @@ class Delegations:
             if not (hosts := hosts_in(found)) or found is None:
                 return None, heard
             until = self._clock() + kept(found.ttl)
-            return _Cut(name, hosts, until, heard.secure, NO_GLUE), heard
+            return Cut(name, hosts, until, heard.secure, NO_GLUE), heard
         outcomes = {answer.outcome for answer in heard.answers}
         if not outcomes & _CANNOT_SAY or Outcome.BOGUS in outcomes:
             return None, heard
         return await self._despite_failure(name), heard
 
-    async def _despite_failure(self, name: dns.name.Name) -> _Cut | None:
+    async def _despite_failure(self, name: dns.name.Name) -> Cut | None:
         """Where the zone above finds `name` that the resolvers can't say anything about."""
         if len(name) <= 2:
             return None
@@ -218,8 +174,8 @@ class Delegations:
         return cut if cut.unreached else await self._refer(cut, name)
 
     async def _ask_above(
-        self, zone: dns.name.Name, _before: _Cut | None
-    ) -> tuple[_Cut | None, float]:
+        self, zone: dns.name.Name, _before: Cut | None
+    ) -> tuple[Cut | None, float]:
         apex = await self._apexes.get(zone.parent())
         cut = apex if isinstance(apex, Trouble) else await self._cuts.get(apex.zone)
         if isinstance(cut, Trouble):
@@ -227,7 +183,7 @@ class Delegations:
         found = await self._refer(cut, zone)
         return found if found is not None and found.zone == zone else None, MISSING_SECONDS
 
-    async def _refer(self, above: _Cut, name: dns.name.Name) -> _Cut | None:
+    async def _refer(self, above: Cut, name: dns.name.Name) -> Cut | None:
         """The zone of `name` as the servers of the zone `above` have it; None if they don't say."""
         delegation = await self._of(above)
         if isinstance(delegation, Trouble):
@@ -243,17 +199,21 @@ class Delegations:
             if referral is not None:
                 return await self._cut_of(referral, unreached=True)
             if reply.response.flags & dns.flags.AA:
-                return above
+                # A server of both zones: its answer is that of the zone below, if there is one.
+                held = get_set(reply.response, name, dns.rdatatype.NS)
+                if held is None:
+                    return above
+                return await self._cut_of(Referral(name, hosts_in(held), NO_GLUE, held.ttl))
         return None
 
-    async def _cut_of(self, referral: Referral, *, unreached: bool = False) -> _Cut | None:
+    async def _cut_of(self, referral: Referral, *, unreached: bool = False) -> Cut | None:
         """None where the resolvers can't say whether the zone is signed."""
         zone = referral.zone
         heard = await self._stub.ask(zone, dns.rdatatype.DS, self._deadline)
         if heard.response is None:
             return None
         signed = get_set(heard.response, zone, dns.rdatatype.DS)
-        return _Cut(
+        return Cut(
             zone,
             referral.hosts,
             self._clock() + kept(referral.seconds),
@@ -263,7 +223,7 @@ class Delegations:
         )
 
     async def _assemble(
-        self, cut: _Cut, _before: Delegation | Trouble | None
+        self, cut: Cut, _before: Delegation | Trouble | None
     ) -> tuple[Delegation | Trouble, float]:
         found = await self._addresses.servers(cut.hosts, cut.glue)
         if not found.servers:
@@ -276,26 +236,3 @@ class Delegations:
         if keys is not None and not keys:
             left = min(left, FAILURE_SECONDS)
         return Delegation(cut.zone, found.servers, keys), left
-
-
-def _is_registry(zone: dns.name.Name) -> bool:
-    return is_registry_zone("" if zone == dns.name.root else name_text(zone))
-
-
-def _denial(name: dns.name.Name, heard: Heard) -> ServerAnswer:
-    """What the resolver said of a name that has no NS set."""
-    assert heard.response is not None  # noqa: S101 - narrows for mypy
-    last = heard.answers[-1]
-    return replace(
-        read_answer(last.server, name, heard.response, trusted=True),
-        milliseconds=last.milliseconds,
-    )
-
-
-def _failed(heard: Heard, before: object) -> tuple[Trouble, float]:
-    bogus = any(answer.outcome is Outcome.BOGUS for answer in heard.answers)
-    seconds = _FIRST_FAILURE_SECONDS
-    if isinstance(before, Trouble):
-        seconds = min(max(before.seconds * 2, seconds), MISSING_SECONDS)
-    obstacle = None if bogus else Obstacle.RESOLVERS_FAILED
-    return Trouble(obstacle, heard.answers, seconds=seconds), seconds

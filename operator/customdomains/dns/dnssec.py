@@ -22,6 +22,7 @@ import dns.rrset
 from dns.rdtypes.ANY.DNSKEY import DNSKEY
 from dns.rdtypes.ANY.RRSIG import RRSIG
 
+from customdomains.dns.denial import Denial, denials
 from customdomains.dns.memory import Memory
 from customdomains.dns.stub import Stub
 
@@ -38,6 +39,9 @@ _MAX_SAME_TAG = 2
 _KEPT_SECONDS = 300.0
 _FAILURE_SECONDS = 5.0
 _MAX_ZONES = 2048
+
+
+_FAILURES = (dns.exception.ValidationFailure, dns.exception.UnsupportedAlgorithm)
 
 
 class ZoneKeys:
@@ -63,13 +67,22 @@ class ZoneKeys:
         validation = _Validation(self.zone, self._keys, response, now)
         try:
             validation.walk(name)
-        except (
-            dns.exception.ValidationFailure,
-            dns.exception.UnsupportedAlgorithm,
-            dns.name.NameTooLong,
-        ):
+        except (*_FAILURES, dns.name.NameTooLong):
             return False
         return validation.passed > 0
+
+    def denial(
+        self, name: dns.name.Name, response: dns.message.Message, now: float
+    ) -> Denial | None:
+        """What signed records of `response` show about `name`, which is in the zone."""
+        validation = _Validation(self.zone, self._keys, response, now)
+        for rrset, denial in denials(name, self.zone, response.authority):
+            try:
+                validation.check_denial(rrset)
+            except _FAILURES:
+                continue
+            return denial
+        return None
 
 
 class _Validation:
@@ -98,21 +111,25 @@ class _Validation:
         while name.is_subdomain(self._zone) and name not in seen:
             seen.add(name)
             if (texts := self._get(name, dns.rdatatype.TXT)) is not None:
-                self._check(texts)
+                self._check(texts, self._response.answer)
             alias = self._get(name, dns.rdatatype.CNAME)
             renaming = self._renaming(name)
             if renaming is not None:
-                self._check(renaming)
+                self._check(renaming, self._response.answer)
                 target = _renamed(name, renaming)
                 # The CNAME made of it has no signature of its own (RFC 6672 section 5.3.1).
                 if alias is not None and _target(alias) != target:
                     raise dns.exception.ValidationFailure
             elif alias is not None:
-                self._check(alias)
+                self._check(alias, self._response.answer)
                 target = _target(alias)
             else:
                 return
             name = target
+
+    def check_denial(self, rrset: dns.rrset.RRset) -> None:
+        """Check one set of the authority section, which no wildcard may have made."""
+        self._check(rrset, self._response.authority, labels=len(rrset.name) - 1)
 
     def _get(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> dns.rrset.RRset | None:
         return get_set(self._response, name, rdtype)
@@ -124,12 +141,16 @@ class _Validation:
                 return found
         return None
 
-    def _check(self, rrset: dns.rrset.RRset) -> None:
-        signatures = get_set(self._response, rrset.name, dns.rdatatype.RRSIG, rrset.rdtype)
+    def _check(
+        self, rrset: dns.rrset.RRset, section: list[dns.rrset.RRset], labels: int | None = None
+    ) -> None:
+        signatures = _find(section, rrset.name, dns.rdatatype.RRSIG, rrset.rdtype)
         for signature in signatures or ():
             assert isinstance(signature, RRSIG)  # noqa: S101 - narrows for mypy
             keys = self._keys.get((signature.key_tag, signature.algorithm))
             if keys is None or signature.signer != self._zone:
+                continue
+            if labels is not None and signature.labels != labels:
                 continue
             if self._tries == 0:
                 break
@@ -184,13 +205,20 @@ def _can_be_checked(key: DNSKEY) -> bool:
 
 
 def get_set(
-    response: dns.message.Message,
+    response: dns.message.Message, name: dns.name.Name, rdtype: dns.rdatatype.RdataType
+) -> dns.rrset.RRset | None:
+    """The set of the answer section, if it is there."""
+    return _find(response.answer, name, rdtype)
+
+
+def _find(
+    section: list[dns.rrset.RRset],
     name: dns.name.Name,
     rdtype: dns.rdatatype.RdataType,
     covers: dns.rdatatype.RdataType = dns.rdatatype.NONE,
 ) -> dns.rrset.RRset | None:
-    """The set of the answer section, if it is there; with `covers` the signatures of one."""
-    for rrset in response.answer:
+    """Looked for in what is there: a message's own index does not know of what was taken out."""
+    for rrset in section:
         if rrset.match(name, dns.rdataclass.IN, rdtype, covers):
             return rrset
     return None

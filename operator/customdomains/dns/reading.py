@@ -10,6 +10,7 @@ import dns.name
 import dns.rdatatype
 
 from customdomains.dns.answers import explanation, outcome_of, read_answer
+from customdomains.dns.denial import Denial
 from customdomains.dns.dnssec import ZoneKeys
 from customdomains.dns.referrals import Referral, referral_in
 from customdomains.model.evidence import Outcome, ServerAnswer
@@ -49,10 +50,15 @@ def read(
         return Reading(_lame(server, response))
     answer = read_answer(server, name, response)
     alias = _open_end(answer, response)
-    if keys is None or not (answer.cnames or answer.texts):
+    if keys is None:
         return Reading(answer, alias)
-    if keys.vouch(name, response, now):
-        return Reading(replace(answer, authentic=True), alias)
+    if answer.cnames or answer.texts:
+        if keys.vouch(name, response, now):
+            return Reading(replace(answer, authentic=True), alias)
+    else:
+        denial = keys.denial(name, response, now)
+        if denial is not None:
+            return Reading(replace(answer, authentic=denial is Denial.PROVED))
     why = "" if keys else "the keys of the zone could not be had"
     return Reading(replace(answer, outcome=Outcome.BOGUS, explanation=answer.explanation or why))
 

@@ -8,7 +8,7 @@ from functools import partial
 import dns.name
 
 from customdomains.dns.answers import endless, name_text
-from customdomains.dns.delegations import Delegation, Trouble
+from customdomains.dns.cuts import Delegation, Trouble
 from customdomains.dns.reading import Reading
 from customdomains.dns.referrals import Referral
 from customdomains.model.evidence import Evidence, Obstacle, Outcome, ServerAnswer
