@@ -207,6 +207,17 @@ async def test_a_registry_that_names_servers_that_know_nothing_changes_nothing()
         assert texts(await lookup.look_up(NAME)) == {"old"}
 
 
+async def test_a_registry_that_names_mostly_dead_servers_changes_nothing():
+    old = zone(DOMAIN, ("a.hosts.net",), "_acme-challenge 30 TXT old")
+    hosts = ("b", "c", "registry")
+    com = registry(*(f"{DOMAIN}. 600 NS {host}.hosts.net." for host in hosts))
+    async with net(old, com=com, **{B: [old], C: []}).up() as world:
+        lookup = world.lookup()
+        for _ in range(2):
+            evidence = await lookup.look_up(NAME, nearby=True)
+            assert [a.host for a in evidence.answers] == ["a.hosts.net"]
+
+
 async def test_a_dead_zone_is_not_looked_up_with_every_check():
     async with net(zone()).up() as world:
         world.servers[A].zones = []

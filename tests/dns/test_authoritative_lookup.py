@@ -107,6 +107,21 @@ async def test_one_server_that_lies_refers_nobody_to_its_friends():
             assert world.servers[D].asked == []
 
 
+async def test_one_server_that_lies_gives_no_other_way_to_a_zone_below():
+    """Also where the resolvers can't say who serves that."""
+    below = Zone(NAME, [f"ns.{NAME}"], "@ 30 TXT right")
+    evil = Zone(NAME, [f"ns.{NAME}"], f"@ 1 TXT {TOKEN}")
+    zone = shop(f"_acme-challenge 60 NS ns.{NAME}.", f"ns.{NAME}. 60 A {C}")
+    lying = shop(f"_acme-challenge 60 NS ns.{NAME}.", f"ns.{NAME}. 60 A {D}")
+    names = Zone("hosts.net", ["ns.hosts.net"], f"a 60 A {A}", f"b 60 A {B}", "c 60 A 127.0.0.15")
+    servers = {A: [lying], B: [zone], "127.0.0.15": [zone], C: [below], D: [evil]}
+    async with Net(names, COM, zone, below, servers=servers).up() as world:
+        world.resolver.failing[NAME] = "servfail"
+        evidence = await world.lookup().look_up(NAME)
+        assert [a.texts for a in evidence.answers] == [("right",)]
+        assert world.servers[D].asked == []
+
+
 async def test_half_of_the_servers_make_no_proof_against_the_other_half():
     zone = shop(servers=HOSTS[:2])
     async with net(zone, servers=(A, B)).up() as world:

@@ -165,7 +165,7 @@ class AuthoritativeLookup:
         if not isinstance(found, Delegation) or known == {s.address for s in found.servers}:
             return asked
         again = await self._ask_all(found, name, until)
-        if not again.says_anything:
+        if not (again.decided if asked.says_anything else again.says_anything):
             return asked
         await self._delegations.prefer_above(zone)
         return again

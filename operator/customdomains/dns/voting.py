@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 
-import dns.name
-
 from customdomains.dns.answers import endless, name_text
 from customdomains.dns.cuts import Delegation, Trouble
 from customdomains.dns.reading import Reading
@@ -37,6 +35,12 @@ class Asked:
         return any(r.answer.outcome.conclusive or r.referral for r in self.readings)
 
     @property
+    def decided(self) -> bool:
+        """Whether enough of them say the same."""
+        evidence = Evidence("", self.answers, self.needed)
+        return evidence.settled or self.referral is not None
+
+    @property
     def forged(self) -> bool:
         """Whether none is left to believe, because of missing or wrong signatures."""
         outcomes = {reading.answer.outcome for reading in self.readings}
@@ -45,22 +49,18 @@ class Asked:
     @property
     def referral(self) -> Referral | None:
         """Where enough of them refer to, and more than say anything else."""
-        referrals = (reading.referral for reading in self.readings if reading.referral)
-        return next((r for r in referrals if self._refer_to(r.zone)), None)
-
-    def _refer_to(self, zone: dns.name.Name) -> bool:
-        """A referral is counted like an answer that has nothing but the zone's name in it."""
-        words = tuple(
-            replace(
-                reading.answer,
-                outcome=Outcome.ANSWERED,
-                texts=(name_text(reading.referral.zone),) if reading.referral else (),
-            )
+        words = {id(r): _word(r.referral) for r in self.readings if r.referral}
+        heard = tuple(
+            replace(reading.answer, outcome=Outcome.ANSWERED, texts=words.get(id(reading), ()))
             for reading in self.readings
             if reading.referral or reading.answer.outcome.conclusive
         )
-        wanted = (name_text(zone),)
-        return Evidence("", words, self.needed).agreed(lambda word: word.texts == wanted)
+        evidence = Evidence("", heard, self.needed)
+        for reading in self.readings:
+            word = words.get(id(reading))
+            if word is not None and evidence.agreed(partial(_says, word)):
+                return reading.referral
+        return None
 
     @property
     def alias(self) -> tuple[str, ...]:
@@ -91,6 +91,18 @@ class Asked:
             if evidence.agreed(partial(_begins, prefix)):
                 return prefix[-1]
         return None
+
+
+def _word(referral: Referral) -> tuple[str, ...]:
+    """A referral in the place of an answer's texts: the zone, its servers, their addresses."""
+    hosts = sorted(
+        " ".join((name_text(host), *sorted(referral.glue.get(host, ())))) for host in referral.hosts
+    )
+    return (name_text(referral.zone), *hosts)
+
+
+def _says(texts: tuple[str, ...], answer: ServerAnswer) -> bool:
+    return answer.texts == texts
 
 
 def _begins(chain: tuple[str, ...], answer: ServerAnswer) -> bool:
