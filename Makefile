@@ -29,6 +29,7 @@ help:
 	@echo 'The first run takes some minutes (the control plane is built), later ones start at once.'
 
 test: lint binaries dns-servers
+	@$(BIN)/python -m customdomains.devcluster.binaries --edge
 	@$(BIN)/pytest
 
 lint: .venv/.project

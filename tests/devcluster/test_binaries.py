@@ -47,7 +47,13 @@ def test_a_named_directory_that_lacks_a_program_is_an_error(
 
 
 def test_every_pinned_source_has_a_version_and_a_key_of_its_own() -> None:
-    sources = (gobuild.KUBERNETES, gobuild.ETCD, gobuild.PEBBLE, gobuild.STEP_CA)
+    sources = (
+        gobuild.KUBERNETES,
+        gobuild.ETCD,
+        gobuild.PEBBLE,
+        gobuild.STEP_CA,
+        gobuild.CADDY,
+    )
     assert all(source.version.startswith("v") for source in sources)
     assert len({source.key for source in sources}) == len(sources)
 

@@ -5,9 +5,10 @@
 3. the official envtest archive, where the network allows the download;
 4. a build from the Go module proxy with pinned versions.
 
-1 and 3 hold etcd, kube-apiserver and kubectl; the ACME servers are always built.
+1 and 3 hold etcd, kube-apiserver and kubectl; ACME servers and edge proxy are always built.
 
-`python -m customdomains.devcluster.binaries [--bench]` fetches or builds what is missing.
+`python -m customdomains.devcluster.binaries [--edge] [--bench]` fetches or builds what is missing,
+with the edge proxy of the tests or the benchmark's ACME server where they are named.
 """
 
 import os
@@ -45,6 +46,11 @@ def find_binaries() -> Binaries:
     etcd, apiserver, kubectl = _assets() or _cached() or _downloaded() or _built()
     pebble = gobuild.built(gobuild.PEBBLE) / "pebble"
     return Binaries(etcd=etcd, kube_apiserver=apiserver, kubectl=kubectl, pebble=pebble)
+
+
+def find_caddy() -> Path:
+    """The edge proxy of the tests, built if need be. Raises BuildError or ToolchainError."""
+    return gobuild.built(gobuild.CADDY) / "caddy"
 
 
 def find_step_ca() -> Path:
@@ -98,6 +104,8 @@ def main() -> int:
     """Make all programs ready. Returns the exit code."""
     try:
         find_binaries()
+        if "--edge" in sys.argv[1:]:
+            find_caddy()
         if "--bench" in sys.argv[1:]:
             find_step_ca()
     except (MissingBinaryError, ToolchainError, gobuild.BuildError) as error:

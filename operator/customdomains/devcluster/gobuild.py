@@ -89,6 +89,12 @@ STEP_CA = Source(
     packages=("github.com/smallstep/certificates/cmd/step-ca",),
     usually="1-2 min",
 )
+CADDY = Source(
+    name="caddy",
+    module="github.com/caddyserver/caddy/v2",
+    packages=("github.com/caddyserver/caddy/v2/cmd/caddy",),
+    usually="1-2 min",
+)
 
 
 def built(source: Source) -> Path:
