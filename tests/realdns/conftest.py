@@ -17,8 +17,10 @@ from realdns.processes import Knot, Nsd
 from realdns.zones import ADDRESSES, KNOT, SECOND_KNOT, SECOND_NSD
 
 TIMEOUT = 1.0
-"""Seconds for one question. Who does answer does so in milliseconds; resolvers take longer where
-name servers are silent."""
+"""Seconds for one question to a name server, who answers in milliseconds or not at all."""
+
+PATIENCE = 4.0
+"""Seconds for one question to a resolver, who may have to go past a dead name server first."""
 
 
 def _bindable(address: str) -> bool:
@@ -96,14 +98,14 @@ def hasty(internet: Internet) -> AuthoritativeLookup:
 @pytest.fixture
 def recursive(internet: Internet) -> RecursiveLookup:
     """Takes the word of Unbound."""
-    return RecursiveLookup([PlainResolver(internet.unbound.address)], timeout=TIMEOUT)
+    return RecursiveLookup([PlainResolver(internet.unbound.address)], timeout=PATIENCE)
 
 
 @pytest.fixture
 def quorum(internet: Internet) -> QuorumLookup:
     """Takes the word of Unbound and BIND, where they agree."""
     resolvers = (internet.unbound, internet.resolver)
-    return QuorumLookup([PlainResolver(r.address) for r in resolvers], needed=2, timeout=TIMEOUT)
+    return QuorumLookup([PlainResolver(r.address) for r in resolvers], needed=2, timeout=PATIENCE)
 
 
 @pytest.fixture(params=["authoritative", "recursive", "quorum"])
