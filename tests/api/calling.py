@@ -94,6 +94,12 @@ async def api_server(
         await running
 
 
+async def refusal(caller: Caller, name: str) -> tuple[int, str]:
+    """Why the name can't be registered: the status and the code."""
+    answer = await caller("POST", "/domains", json={"domain_name": name})
+    return answer.status, answer.code
+
+
 async def is_ready(caller: Caller) -> bool:
     try:
         return (await caller("GET", "/readyz")).status == 200

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from api.calling import Caller, api_server, fresh_namespace
+from api.unreliable import Unreliable
 
 from customdomains.cluster import ApiClient, load_connection
 from customdomains.devcluster.controlplane import ControlPlane
@@ -22,6 +23,13 @@ async def api(client: ApiClient, namespace: str) -> AsyncIterator[Caller]:
     """One replica, that asks nobody for a token."""
     async with api_server(client, namespace) as caller:
         yield caller
+
+
+@pytest.fixture
+async def unreliable(control_plane: ControlPlane) -> AsyncIterator[Unreliable]:
+    """The administrator's client, on bad days."""
+    async with Unreliable(await load_connection(str(control_plane.kubeconfig))) as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,28 +1,14 @@
 """One name, wanted in several namespaces: seats by HTTP, on the real API server."""
 
-from dataclasses import replace
-
 import pytest
 from api import claims
-from api.calling import RULES, ZONE, api_server, eventually, fresh_name
+from api.calling import ZONE, api_server, eventually, fresh_name, refusal
 from api.standin import condition, prove, standing_in
 
 from customdomains.cluster import NotFound
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
-from customdomains.model.claim import NOBODY
-from customdomains.policy.world import ClaimRules, NameRules
 
 pytestmark = pytest.mark.cluster
-
-
-def ruled(**changed):
-    """The options of a server with these rules for claims."""
-    return {"rules": replace(RULES, claims=ClaimRules(**changed))}
-
-
-async def refusal(api, name):
-    answer = await api("POST", "/domains", json={"domain_name": name})
-    return answer.status, answer.code
 
 
 async def is_gone(client, name):
@@ -166,89 +152,6 @@ async def test_an_id_whose_resource_is_gone_can_still_be_given_up(api, other, cl
     assert again["id"] != made["id"]
 
 
-# --- coming back ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("contends", [False, True])
-@pytest.mark.parametrize("leave", [claims.vacate, claims.desert])
-async def test_who_comes_back_gets_the_same_identity(
-    api, other, client, namespace, leave, contends
-):
-    name = fresh_name()
-    if contends:
-        await other.register(name)
-        await claims.prove_holder(client, name)
-    made = await api.register(name)
-    await leave(client, name, made["id"])
-    again = await api.register(name)
-    same = ("id", "verification_token", "instructions", "records")
-    assert {key: again[key] for key in same} == {key: made[key] for key in same}
-    seat = claims.seat_of(await claims.read(client, name), made["id"])
-    assert (seat.standing.vacant_since, seat.holder.uid) == (None, None)
-    resource = await client.get(CUSTOM_DOMAINS, name, namespace)
-    assert resource["metadata"]["labels"]["customdomains.dev/id"] == made["id"]
-    assert (await api("GET", f"/domains/{made['id']}")).status == 200
-    assert await refusal(api, name) == (500, "domain_already_registered")
-
-
-async def test_who_comes_back_to_a_proof_has_it_again(api, client):
-    name = fresh_name()
-    made = await api.register(name)
-    await claims.prove_holder(client, name)
-    await claims.vacate(client, name, made["id"])
-    again = await api.register(name)
-    assert (again["id"], again["status"]) == (made["id"], "pending")
-    assert (await claims.read(client, name)).verification == claims.PROOF
-
-
-async def test_a_seat_is_taken_up_under_another_name(api, client, namespace):
-    """It was a manifest's before, and its name has become another domain's resource."""
-    name = fresh_name()
-    made = await api.register(name)
-    await claims.vacate(client, name, made["id"])
-    body = {
-        "apiVersion": "customdomains.dev/v1",
-        "kind": "CustomDomain",
-        "metadata": {"namespace": namespace, "name": name},
-        "spec": {"domainName": fresh_name("other")},
-    }
-    await client.create(CUSTOM_DOMAINS, body)
-    again = await api.register(name)
-    assert again["id"] == made["id"]
-    seat = claims.seat_of(await claims.read(client, name), made["id"])
-    assert seat.holder.key.name == f"{name}-{made['id'][:5]}"
-    await client.get(CUSTOM_DOMAINS, seat.holder.key.name, namespace)
-
-
-@pytest.mark.parametrize("contends", [False, True])
-async def test_what_was_to_be_released_does_not_come_back(api, other, client, contends):
-    name = fresh_name()
-    if contends:
-        await other.register(name)
-    made = await api.register(name)
-    await claims.adopt(client, name, made["id"], release=True)
-    await claims.desert(client, name, made["id"])
-    again = await api.register(name)
-    assert again["id"] != made["id"]
-    assert again["id"] in await claims.owners(client, name)
-    assert made["id"] not in await claims.owners(client, name)
-
-
-@pytest.mark.parametrize("asleep", ["expired_at", "lost_at"])
-async def test_who_sleeps_is_registered_still(api, other, client, asleep):
-    name = fresh_name()
-    await other.register(name)
-    made = await api.register(name)
-    await claims.adopt(client, name, made["id"], **{asleep: claims.NOW})
-    assert await refusal(api, name) == (500, "domain_already_registered")
-    assert (await api("GET", f"/domains/{made['id']}")).status == 200
-    # And who was deleted and comes back starts over.
-    await claims.desert(client, name, made["id"])
-    assert (await api.register(name))["id"] == made["id"]
-    standing = claims.seat_of(await claims.read(client, name), made["id"]).standing
-    assert (standing.expired_at, standing.lost_at) == (None, None)
-
-
 # --- transfers ------------------------------------------------------------------------------------
 
 
@@ -329,99 +232,3 @@ async def test_who_loses_the_claim_while_it_waits_for_an_order_is_told(
     async with standing_in(client, namespace, on_issue=lose):
         answer = await api("POST", f"/domains/{made['id']}/issue-certificate")
     assert (answer.status, answer.code) == (400, "domain_not_verified")
-
-
-# --- rules ----------------------------------------------------------------------------------------
-
-
-async def test_a_reserved_name_is_registered_by_whom_it_is_for(
-    api, other, client, namespace, elsewhere
-):
-    name = fresh_name()
-    await claims.reserve(client, name, namespace)
-    answer = await other("POST", "/domains", json={"domain_name": name})
-    assert (answer.status, answer.code) == (403, "reserved")
-    assert namespace not in answer.text
-    assert (await other("GET", "/domains")).body == {"domains": []}
-    assert (await api("GET", "/domains")).body == {"domains": []}
-    made = await api.register(name)
-    claim = await claims.read(client, name)
-    assert (claim.id, claim.reserved_for) == (made["id"], namespace)
-    assert await refusal(other, name) == (403, "reserved")
-    assert (await api("DELETE", f"/domains/{made['id']}")).status == 204
-    claim = await claims.read(client, name)
-    assert (claim.holder, claim.reserved_for) == (NOBODY, namespace)
-    assert (await api.register(name))["id"] != made["id"]
-    await client.delete(DOMAIN_CLAIMS, name)
-
-
-async def test_without_contests_a_name_that_is_held_is_taken(api, client, elsewhere, namespace):
-    async with api_server(client, elsewhere, **ruled(contests=False)) as other:
-        name = fresh_name()
-        made = await api.register(name)
-        answer = await other("POST", "/domains", json={"domain_name": name})
-        assert (answer.status, answer.code) == (500, "domain_already_registered")
-        assert namespace not in answer.text
-        await claims.prove_holder(client, name)
-        await claims.vacate(client, name, made["id"])
-        await other.register(name)
-
-
-async def test_as_many_contend_as_may(api, other, client, namespace, elsewhere):
-    name = fresh_name()
-    await api.register(name)
-    await other.register(name)
-
-    def rename(claim):
-        others = tuple(
-            replace(each, holder=replace(each.holder, namespace_uid="gone"))
-            for each in claim.contenders
-        )
-        return replace(claim, contenders=others)
-
-    await claims.rewrite(client, name, rename)
-    async with api_server(client, elsewhere, **ruled(contenders=1)) as full:
-        answer = await full("POST", "/domains", json={"domain_name": name})
-    assert (answer.status, answer.code) == (500, "domain_already_registered")
-    assert namespace not in answer.text
-
-
-async def test_a_namespace_has_no_more_domains_than_its_quota(client, namespace):
-    async with api_server(client, namespace, **ruled(per_namespace=2)) as api:
-        made = [await api.register(fresh_name()) for _ in range(2)]
-        answer = await api("POST", "/domains", json={"domain_name": fresh_name()})
-        assert (answer.status, answer.code) == (403, "quota_exceeded")
-        assert "2 domains" in answer.body["error"]
-        # Something else is wrong with a name that is there, and whoever comes back is there.
-        name = made[0]["domain_name"]
-        assert await refusal(api, name) == (500, "domain_already_registered")
-        await claims.vacate(client, name, made[0]["id"])
-        assert (await api.register(name))["id"] == made[0]["id"]
-        assert (await api("DELETE", f"/domains/{made[1]['id']}")).status == 204
-        await api.register(fresh_name())
-
-
-async def test_contenders_count_for_the_quota(api, client, elsewhere):
-    async with api_server(client, elsewhere, **ruled(per_namespace=1)) as other:
-        names = [fresh_name() for _ in range(2)]
-        for name in names:
-            await api.register(name)
-        await other.register(names[0])
-        assert await refusal(other, names[1]) == (403, "quota_exceeded")
-
-
-@pytest.mark.parametrize(
-    ("rules", "name", "words"),
-    [
-        (NameRules(denied=("example.com",)), "Shop.Example.com", "example.com"),
-        (NameRules(allowed=("example.org",)), "shop.example.com", "example.org"),
-        (NameRules(), "co.uk", "public suffix"),
-        (NameRules(), "github.io", "private part of the Public Suffix List"),
-        (NameRules(), "shop.test", "RFC 6761"),
-    ],
-)
-async def test_a_name_is_refused_by_its_rule(client, namespace, rules, name, words):
-    async with api_server(client, namespace, rules=replace(RULES, names=rules)) as api:
-        answer = await api("POST", "/domains", json={"domain_name": name})
-    assert (answer.status, answer.code) == (400, "invalid_domain_name")
-    assert words in answer.body["error"]

@@ -12,34 +12,11 @@ from cluster.relay import relayed
 from prometheus_client import CollectorRegistry
 
 from customdomains.api import ApiOptions, run_api
-from customdomains.cluster import ApiClient, NotFound, Unavailable, load_connection
+from customdomains.cluster import ApiClient, NotFound, load_connection
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
 from customdomains.devcluster.rundir import free_port
 
 pytestmark = pytest.mark.cluster
-
-
-class Unreliable(ApiClient):
-    """Loses the answer to the creates of one kind, after or before they were carried out.
-
-    The real API server does both, but not when a test asks it to.
-    """
-
-    lost = None
-    carried_out = True
-
-    async def create(self, resource, body, *, timeout=10.0):
-        if resource == self.lost:
-            if self.carried_out:
-                await super().create(resource, body, timeout=timeout)
-            raise Unavailable(0, "Timeout", "no answer")
-        return await super().create(resource, body, timeout=timeout)
-
-
-@pytest.fixture
-async def unreliable(control_plane):
-    async with Unreliable(await load_connection(str(control_plane.kubeconfig))) as client:
-        yield client
 
 
 async def is_missing(client, name, namespace):
@@ -55,7 +32,7 @@ async def is_missing(client, name, namespace):
 @pytest.mark.parametrize("lost", [DOMAIN_CLAIMS, CUSTOM_DOMAINS], ids=lambda kind: kind.plural)
 async def test_a_lost_answer_is_looked_up(unreliable, namespace, lost):
     async with api_server(unreliable, namespace) as api:
-        unreliable.lost = lost
+        unreliable.plan = [(("create", lost.plural), "lost")]
         made = await api.register(fresh_name())
         assert (await api("GET", f"/domains/{made['id']}")).status == 200
 
@@ -63,12 +40,11 @@ async def test_a_lost_answer_is_looked_up(unreliable, namespace, lost):
 @pytest.mark.parametrize("lost", [DOMAIN_CLAIMS, CUSTOM_DOMAINS], ids=lambda kind: kind.plural)
 async def test_a_write_that_never_happened_leaves_nothing(unreliable, namespace, lost):
     async with api_server(unreliable, namespace) as api:
-        unreliable.lost, unreliable.carried_out = lost, False
+        unreliable.plan = [(("create", lost.plural), "dropped")]
         name = fresh_name()
         answer = await api("POST", "/domains", json={"domain_name": name})
         assert (answer.status, answer.code) == (500, "storage_error")
         assert await is_missing(unreliable, name, namespace)
-        unreliable.lost = None
         await api.register(name)
 
 
@@ -76,7 +52,7 @@ async def test_a_lost_answer_to_a_create_that_came_too_late(unreliable, client, 
     async with api_server(unreliable, namespace) as api, api_server(client, namespace) as other:
         name = fresh_name()
         await other.register(name)
-        unreliable.lost, unreliable.carried_out = DOMAIN_CLAIMS, False
+        unreliable.plan = [(("create", DOMAIN_CLAIMS.plural), "dropped")]
         answer = await api("POST", "/domains", json={"domain_name": name})
         assert (answer.status, answer.code) == (500, "domain_already_registered")
 

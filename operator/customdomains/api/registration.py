@@ -86,6 +86,9 @@ class Registrar:
         """Delete the resource, then its seat. The name can be registered when this returns."""
         claim = await self._directory.find_claim(registration_id)
         try:
+            if claim.holder.uid is None:  # as it is known here; the controller may have seen to it
+                await self._directory.read_claim(claim.domain)
+                claim = await self._directory.find_claim(registration_id)
             deleted = await self._delete_resource(claim)
             gone = {claim.holder.uid, deleted}
             await self._seating.leave(claim.domain, registration_id, gone)

@@ -36,7 +36,7 @@ from customdomains.policy.world import ClaimRules
 
 _log = logging.getLogger(__name__)
 
-_ATTEMPTS = 20  # each is lost only to somebody whose write went through
+_ATTEMPTS = 50  # each is lost only to somebody whose write went through; seats are fewer
 _BUSY = "its claim is being written to by many at once; try again"
 
 
