@@ -5,6 +5,7 @@ import itertools
 
 import dns.message
 import dns.rcode
+import dns.rrset
 import pytest
 from smallnet import Net, Zone
 
@@ -216,6 +217,54 @@ async def test_a_registry_that_names_mostly_dead_servers_changes_nothing():
         for _ in range(2):
             evidence = await lookup.look_up(NAME, nearby=True)
             assert [a.host for a in evidence.answers] == ["a.hosts.net"]
+
+
+COM = Zone("com", ["ns.nic.com"])
+PARENTS = ("a", "b", "c")
+CHILD, EVIL = "127.0.0.15", "127.0.0.16"
+SUB = f"sub.{DOMAIN}"
+
+
+def below(*parents):
+    """A zone below the domain's, whose servers are `parents`."""
+    hosts = {"a": A, "b": B, "c": C, "child": CHILD}
+    names = Zone("hosts.net", ["ns.hosts.net"], *(f"{h} 60 A {x}" for h, x in hosts.items()))
+    parent = zone(DOMAIN, [f"{p}.hosts.net" for p in parents], "sub 60 NS child.hosts.net.")
+    child = zone(SUB, ["child.hosts.net"], "_acme-challenge 1 TXT other")
+    evil = zone(SUB, [f"ns.{SUB}"])
+    held = {A: [parent], B: [parent], C: [parent], CHILD: [child], EVIL: [evil]}
+    return Net(names, COM, parent, child, servers=held)
+
+
+def refer_to_evil(query):
+    response = dns.message.make_response(query)
+    response.authority.append(dns.rrset.from_text(f"{SUB}.", 1, "IN", "NS", f"ns.{SUB}."))
+    response.additional.append(dns.rrset.from_text(f"ns.{SUB}.", 1, "IN", "A", EVIL))
+    return response
+
+
+@pytest.mark.parametrize("parents", [PARENTS, PARENTS[:2]])
+@pytest.mark.parametrize("child", ["there", "silent"])
+async def test_one_server_of_the_zone_above_that_lies_leads_nobody_astray(parents, child):
+    async with below(*parents).up() as world:
+        world.servers[A].way = refer_to_evil
+        if child == "silent":
+            world.resolver.failing[SUB] = "servfail"
+            world.servers[CHILD].way = lambda _query: None
+        lookup = world.lookup(**BRIEF)
+        for _ in range(8):
+            evidence = await lookup.look_up(f"_acme-challenge.{SUB}", nearby=True)
+            assert TOKEN not in texts(evidence)
+            world.ahead += 31
+        assert world.servers[EVIL].asked == []
+
+
+async def test_servers_of_the_zone_above_that_are_away_prevent_nothing():
+    async with below(*PARENTS[:2]).up() as world:
+        world.servers[A].way = lambda _query: None
+        world.resolver.failing[SUB] = "servfail"
+        evidence = await world.lookup(**BRIEF).look_up(f"_acme-challenge.{SUB}")
+        assert texts(evidence) == {"other"}
 
 
 async def test_a_dead_zone_is_not_looked_up_with_every_check():

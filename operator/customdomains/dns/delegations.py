@@ -8,6 +8,7 @@ the servers that remembers nothing.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import dns.flags
@@ -32,7 +33,7 @@ from customdomains.dns.stub import Heard, Stub
 from customdomains.model.evidence import Obstacle, Outcome
 
 _ABOVE_AT_ONCE = 3
-"""Servers of the zone above that are asked, one after the other."""
+"""Servers of the zone above that are asked, one after the other, until most of them agree."""
 
 _CANNOT_SAY = {Outcome.SERVER_FAILURE, Outcome.TIMED_OUT}
 """A resolver that waits for silent servers is itself silent for longer than anybody waits."""
@@ -184,27 +185,34 @@ class Delegations:
         return found if found is not None and found.zone == zone else None, MISSING_SECONDS
 
     async def _refer(self, above: Cut, name: dns.name.Name) -> Cut | None:
-        """The zone of `name` as the servers of the zone `above` have it; None if they don't say."""
+        """The zone of `name` as the servers of the zone `above` have it; None if they don't say, or
+        not the same: no single one of them leads to servers of its own choice."""
         delegation = await self._of(above)
         if isinstance(delegation, Trouble):
             return None
-        count = min(len(delegation.servers), _ABOVE_AT_ONCE)
-        for server in self._choose.sample(delegation.servers, count):
+        by_host = {server.host: server for server in delegation.servers}
+        asked = self._choose.sample(sorted(by_host), min(len(by_host), _ABOVE_AT_ONCE))
+        words = Counter[tuple[Referral | None, bool]]()
+        for host in asked:
             query = make_query(name, dns.rdatatype.NS, recursion=False)
             until = self._clock() + self._timeout
-            reply = await self._servers.ask(server.address, above.zone, query, until)
+            reply = await self._servers.ask(by_host[host].address, above.zone, query, until)
             if reply.response is None or not reply.outcome.conclusive:
                 continue
             referral = referral_in(above.zone, name, reply.response)
             if referral is not None:
-                return await self._cut_of(referral, unreached=True)
-            if reply.response.flags & dns.flags.AA:
+                words[referral, True] += 1
+            elif reply.response.flags & dns.flags.AA:
                 # A server of both zones: its answer is that of the zone below, if there is one.
                 held = get_set(reply.response, name, dns.rdatatype.NS)
-                if held is None:
-                    return above
-                return await self._cut_of(Referral(name, hosts_in(held), NO_GLUE, held.ttl))
-        return None
+                below = Referral(name, hosts_in(held), NO_GLUE, held.ttl) if held else None
+                words[below, False] += 1
+            if max(words.values(), default=0) * 2 > len(asked):
+                break
+        (referral, unreached), votes = next(iter(words.most_common(1)), ((None, False), 0))
+        if votes * 2 < len(asked) or votes * 2 <= words.total():
+            return None
+        return above if referral is None else await self._cut_of(referral, unreached=unreached)
 
     async def _cut_of(self, referral: Referral, *, unreached: bool = False) -> Cut | None:
         """None where the resolvers can't say whether the zone is signed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import dns.flags
@@ -24,12 +24,15 @@ NO_GLUE: Glue = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Referral:
-    """A zone and the servers that the zone above names for it; `seconds` is their TTL."""
+    """A zone and the servers that the zone above names for it; `seconds` is their TTL.
+
+    Two that name the same servers at the same addresses are equal.
+    """
 
     zone: dns.name.Name
     hosts: tuple[dns.name.Name, ...]
-    glue: Glue
-    seconds: int
+    glue: Glue = field(hash=False)
+    seconds: int = field(compare=False)
 
 
 def referral_in(
@@ -50,10 +53,9 @@ def referral_in(
 
 
 def hosts_in(rrset: dns.rrset.RRset | None) -> tuple[dns.name.Name, ...]:
-    """The name servers that an NS set names."""
-    return tuple(
-        record.target for record in rrset or () if isinstance(record, dns.rdtypes.ANY.NS.NS)
-    )
+    """The name servers that an NS set names, in order."""
+    hosts = (record.target for record in rrset or () if isinstance(record, dns.rdtypes.ANY.NS.NS))
+    return tuple(sorted(hosts))
 
 
 def _glue(
@@ -63,7 +65,7 @@ def _glue(
     are not for this server to tell."""
     glue: dict[dns.name.Name, tuple[str, ...]] = {}
     for host in hosts:
-        addresses = tuple(
+        addresses = sorted(
             record.address
             for kind in (dns.rdatatype.A, dns.rdatatype.AAAA)
             for record in response.get_rrset(response.additional, host, dns.rdataclass.IN, kind)
@@ -71,5 +73,5 @@ def _glue(
             if isinstance(record, dns.rdtypes.IN.A.A | dns.rdtypes.IN.AAAA.AAAA)
         )
         if addresses and host.is_subdomain(zone):
-            glue[host] = addresses
+            glue[host] = tuple(addresses)
     return glue
