@@ -17,6 +17,18 @@ from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
 NOW = datetime.now(UTC).replace(microsecond=0)
 PROVED = {"method": "Manual", "verifiedAt": NOW.isoformat()}
 
+SEEN = [
+    {
+        "server": "ns1.example.com (192.0.2.1:53)",
+        "outcome": "Answered",
+        "values": ["another value"],
+        "authentic": True,
+        "ttl": 300,
+        "milliseconds": 7,
+    },
+    {"server": "https://dns.example/dns-query", "outcome": "TimedOut"},
+]
+
 OnRequest = Callable[["StandIn", DomainView], Any]
 
 
@@ -114,6 +126,7 @@ def find_wrong(reason: str, message: str, state: str = "Missing") -> OnRequest:
             "name": "_acme-challenge.example.com.",
             "value": "x",
             "state": state,
+            "seen": SEEN,
             "message": message,
         }
         await stand_in.write_status(

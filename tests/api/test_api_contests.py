@@ -7,6 +7,7 @@ from api.standin import condition, prove, standing_in
 
 from customdomains.cluster import NotFound
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
+from customdomains.policy import succession
 
 pytestmark = pytest.mark.cluster
 
@@ -186,6 +187,23 @@ async def test_ids_stay_good_when_a_claim_is_taken_over(api, other, client, name
     assert (answer.status, answer.code) == (400, "record_missing")
     assert (await api("DELETE", f"/domains/{first['id']}")).status == 204
     assert list(await claims.owners(client, name)) == [second["id"]]
+
+
+@pytest.mark.parametrize("asleep", ["expired_at", "lost_at"])
+async def test_who_sleeps_is_woken_by_asking(api, client, namespace, asleep):
+    made = await api.register(fresh_name())
+    name = made["domain_name"]
+    await claims.adopt(client, name, made["id"], **{asleep: claims.NOW})
+
+    async def wake(stand_in, view):
+        seat = (await claims.read(client, name)).holder_seat
+        assert succession.is_woken(seat, view.check_requested)
+        await claims.rewrite(client, name, lambda c: succession.revive(c, seat, claims.NOW))
+        await prove(stand_in, view)
+
+    async with standing_in(client, namespace, on_check=wake):
+        answer = await api("POST", f"/domains/{made['id']}/verify")
+    assert (answer.status, answer.body["status"]) == (200, "verified")
 
 
 async def test_a_record_beside_a_good_proof_is_said_to_be_no_use(api, other, client, elsewhere):

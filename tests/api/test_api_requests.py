@@ -8,6 +8,7 @@ import pytest
 from api.calling import api_server, eventually, fresh_name
 from api.standin import (
     CERTIFICATE,
+    SEEN,
     condition,
     fail,
     find_wrong,
@@ -55,6 +56,8 @@ async def test_a_check_that_does_not_prove_says_why(api, client, namespace, reas
         answer = await api("POST", f"/domains/{made['id']}/verify")
     assert (answer.status, answer.code) == said
     assert answer.body["error"] == "this is what is wrong"
+    (record,) = (await api("GET", f"/domains/{made['id']}")).body["records"]
+    assert (record["state"], record["seen"]) == (state, SEEN)
 
 
 async def test_many_ask_for_a_check_at_once_and_all_are_answered(api, client, namespace):
