@@ -1,7 +1,7 @@
 """The customers of a small internet: one name for each thing that can be right or wrong.
 
-`Case` names are domains; what they show is at `_acme-challenge.<domain>`. The delegation zone is
-that of `build`, with its id and token.
+What a domain shows is at `_acme-challenge.<domain>`. The delegation zone, the id and the token are
+those of `build`.
 """
 
 from build import DIGEST, ID, TARGET, TOKEN, ZONE
