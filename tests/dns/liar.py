@@ -48,7 +48,7 @@ class Liar(asyncio.DatagramProtocol):
 
     def __init__(self, answers):
         self._answers = answers
-        self._talks = set()
+        self._talks = {}
         self.asked = []
         self.queries = []
         self.ports = []
@@ -81,7 +81,7 @@ class Liar(asyncio.DatagramProtocol):
 
     async def _converse(self, reader, writer):
         self.connections += 1
-        self._talks.add(asyncio.current_task())
+        self._talks[asyncio.current_task()] = writer
         try:
             while True:
                 length = int.from_bytes(await reader.readexactly(2))
@@ -98,13 +98,13 @@ class Liar(asyncio.DatagramProtocol):
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            self._talks.discard(asyncio.current_task())
+            del self._talks[asyncio.current_task()]
             writer.close()
 
     async def _end(self):
-        for talk in self._talks:
-            talk.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
+        for writer in self._talks.values():
+            writer.transport.abort()
+        await asyncio.gather(*self._talks)
 
 
 def _pieces(answer):

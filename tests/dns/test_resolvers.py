@@ -10,8 +10,8 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 import pytest
-from aiohttp import web
 from liar import HANG_UP, InPieces, Raw, lying, reply
+from webserver import DNS_MESSAGE, Page, web_server
 
 from customdomains.devcluster.certificates import authority, server
 from customdomains.dns.encrypted import HttpsResolver, TlsResolver
@@ -20,7 +20,6 @@ from customdomains.model.evidence import Outcome
 
 NAME = "_acme-challenge.shop.example"
 YES = f"{NAME}. 9 TXT yes"
-DNS_MESSAGE = "application/dns-message"
 
 PATIENT = 5.0
 BRIEF = 0.3
@@ -28,20 +27,26 @@ BRIEF = 0.3
 
 @pytest.fixture(scope="module")
 def trust(tmp_path_factory):
-    """A CA's certificate as a file, and what a server of it proves itself with."""
+    """A CA's certificate as a file, and what makes a server's TLS with some ALPN protocols."""
     folder = tmp_path_factory.mktemp("tls")
     ca = authority("Test CA")
     ca_file, _ = ca.write(folder, "ca")
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(*server(ca).write(folder, "server"))
-    return str(ca_file), tls
+    pair = server(ca).write(folder, "server")
+
+    def context(*protocols):
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*pair)
+        tls.set_alpn_protocols(protocols)
+        return tls
+
+    return str(ca_file), context
 
 
 @asynccontextmanager
 async def over_tls(trust, answers, host="127.0.0.1", name=None):
     """A liar over TLS and a resolver that asks it by `name` (its address, if None)."""
     ca_file, tls = trust
-    async with lying(answers, tls=tls, host=host) as liar:
+    async with lying(answers, tls=tls("dot"), host=host) as liar:
         port = liar.address.rpartition(":")[2]
         resolver = TlsResolver(f"tls://{name or host}:{port}", ca_file)
         try:
@@ -51,22 +56,15 @@ async def over_tls(trust, answers, host="127.0.0.1", name=None):
 
 
 @asynccontextmanager
-async def over_https(trust, handle, host="127.0.0.1", name=None):
-    """A web server that answers POSTs at /dns-query by `handle`, and a resolver that asks it."""
+async def over_https(trust, answers, host="127.0.0.1", name=None):
+    """A web server and a resolver that asks it by `name` (its address, if None)."""
     ca_file, tls = trust
-    application = web.Application()
-    application.router.add_route("*", "/dns-query", handle)
-    runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, host, 0, ssl_context=tls)
-    await site.start()
-    port = runner.addresses[0][1]
-    resolver = HttpsResolver(f"https://{name or host}:{port}/dns-query", ca_file)
-    try:
-        yield resolver
-    finally:
-        await resolver.close()
-        await runner.cleanup()
+    async with web_server(answers, tls("h2"), host) as web:
+        resolver = HttpsResolver(f"https://{name or host}:{web.port}/dns-query", ca_file)
+        try:
+            yield web, resolver
+        finally:
+            await resolver.close()
 
 
 def question():
@@ -199,53 +197,73 @@ async def test_what_we_take_for_dns_over_tls_kdig_takes_for_it_too(trust):
     assert out.decode().strip() == '"yes"'
 
 
-def answering(*records, **more):
-    async def handle(request):
-        assert request.method == "POST"
-        assert request.headers["Accept"] == request.content_type == DNS_MESSAGE
-        query = dns.message.from_wire(await request.read())
-        return web.Response(body=reply(query, *records, **more), content_type=DNS_MESSAGE)
-
-    return handle
+def saying_yes(request):
+    return [Page(reply(dns.message.from_wire(request.body), YES))]
 
 
 @pytest.mark.parametrize("name", [None, "localhost"])
 async def test_over_https(trust, name):
-    async with over_https(trust, answering(YES), name=name) as resolver:
+    async with over_https(trust, saying_yes, name=name) as (web, resolver):
         assert await values(resolver) == ["yes"]
-        assert await asyncio.gather(*(values(resolver) for _ in range(9))) == [["yes"]] * 9
+    (request,) = web.requests
+    assert request.headers == {
+        ":method": "POST",
+        ":scheme": "https",
+        ":authority": f"{name or '127.0.0.1'}:{web.port}",
+        ":path": "/dns-query",
+        "accept": DNS_MESSAGE,
+        "content-type": DNS_MESSAGE,
+        "content-length": str(len(request.body)),
+    }
 
 
 async def test_connections_over_https_are_kept(trust):
-    ports = set()
-
-    async def handle(request):
-        ports.add(request.transport.get_extra_info("peername")[1])
-        return await answering(YES)(request)
-
-    async with over_https(trust, handle) as resolver:
+    async with over_https(trust, saying_yes) as (web, resolver):
         for _ in range(3):
             assert await values(resolver) == ["yes"]
-    assert len(ports) == 1
+        assert web.connections == 1
+        assert await asyncio.gather(*(values(resolver) for _ in range(20))) == [["yes"]] * 20
+        assert web.connections <= 20
 
 
-@pytest.mark.parametrize(("times", "outcome"), [(1, ["yes"]), (2, Outcome.UNREACHABLE)])
-async def test_who_hangs_up_is_asked_once_more(trust, times, outcome):
-    hung_up = []
+async def test_a_connection_of_many_questions_does_not_run_dry(trust):
+    long = [f"{NAME}. 9 TXT {'x' * 250}{number}" for number in range(30)]
 
-    async def handle(request):
-        if len(hung_up) < times:
-            hung_up.append(request)
-            request.transport.abort()
-        return await answering(YES)(request)
+    def much(request):
+        return [Page(reply(dns.message.from_wire(request.body), *long))]
 
-    async with over_https(trust, handle) as resolver:
-        assert await values(resolver) == outcome
+    async with over_https(trust, much) as (web, resolver):
+        for _ in range(30):
+            assert len(await values(resolver)) == 30
+    assert web.connections == 1
+
+
+@pytest.mark.parametrize("farewell", ["goaway", "hangup"])
+async def test_a_connection_over_https_that_ends_is_replaced(trust, farewell):
+    async with over_https(trust, lambda request: [*saying_yes(request), farewell]) as (
+        web,
+        resolver,
+    ):
+        for _ in range(3):
+            assert await values(resolver) == ["yes"]
+    assert web.connections == 3
+
+
+@pytest.mark.parametrize("farewell", ["goaway", "hangup", "reset"])
+async def test_a_kept_connection_that_fails_is_replaced(trust, farewell):
+    def once(request):
+        return [farewell] if len(web.requests) == 2 else saying_yes(request)
+
+    async with over_https(trust, once) as (web, resolver):
+        assert await values(resolver) == ["yes"]
+        assert await values(resolver) == ["yes"]
+    assert web.connections == 2
 
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
     [
+        (204, Outcome.REFUSED),
         (301, Outcome.REFUSED),
         (307, Outcome.REFUSED),
         (403, Outcome.REFUSED),
@@ -255,73 +273,78 @@ async def test_who_hangs_up_is_asked_once_more(trust, times, outcome):
     ],
 )
 async def test_another_status_is_no_answer_and_redirects_lead_nowhere(trust, status, outcome):
-    asked = []
-
-    async def handle(request):
-        asked.append(request)
-        return web.Response(status=status, headers={"Location": "/dns-query"})
-
-    async with over_https(trust, handle) as resolver:
+    moved = Page(status=status, more={"location": "/dns-query"})
+    async with over_https(trust, lambda _: [moved]) as (web, resolver):
         answer = await resolver.query(question(), PATIENT)
     assert (answer.outcome, answer.response) == (outcome, None)
     assert answer.trouble == f"HTTP {status}"
-    assert len(asked) == 1
+    assert len(web.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ("body", "kind"),
+    ("answer", "outcome"),
     [
-        pytest.param(b"\xff" * 40, DNS_MESSAGE, id="garbage"),
-        pytest.param(b"", DNS_MESSAGE, id="nothing"),
-        pytest.param(b"\x00" * (MAX_MESSAGE + 1), DNS_MESSAGE, id="too long"),
-        pytest.param(b"<html>", "text/html", id="a page"),
+        pytest.param(Page(b"\xff" * 40), Outcome.MALFORMED, id="garbage"),
+        pytest.param(Page(), Outcome.MALFORMED, id="nothing"),
+        pytest.param(
+            Page(b"\x00" * (MAX_MESSAGE - 9), end=False), Outcome.TIMED_OUT, id="without end"
+        ),
+        pytest.param(
+            Page(b"\x00" * (MAX_MESSAGE + 1), end=False), Outcome.MALFORMED, id="too long"
+        ),
+        pytest.param(Page(b"<html>", kind="text/html"), Outcome.MALFORMED, id="a page"),
+        pytest.param(
+            Page(b"a", more={"content-length": "2"}), Outcome.MALFORMED, id="another length"
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", Outcome.TIMED_OUT, id="another HTTP"),
+        pytest.param(b"\xff" * 9 * MAX_MESSAGE, Outcome.MALFORMED, id="a frame without end"),
+        pytest.param(
+            b"\x00\x00\x00\x77" + 5 * b"\x00", Outcome.TIMED_OUT, id="a frame of no known type"
+        ),
+        pytest.param(
+            20_000 * (b"\x00\x00\x00\x77" + 5 * b"\x00"), Outcome.MALFORMED, id="many of these"
+        ),
+        pytest.param(b"\x00" * 999, Outcome.MALFORMED, id="no HTTP"),
+        pytest.param("reset", Outcome.UNREACHABLE, id="broken off"),
+        pytest.param("goaway", Outcome.UNREACHABLE, id="sent away"),
+        pytest.param("hangup", Outcome.UNREACHABLE, id="hung up"),
+        pytest.param(None, Outcome.TIMED_OUT, id="silent"),
     ],
 )
-async def test_another_body_is_no_answer(trust, body, kind):
-    async def handle(_request):
-        return web.Response(body=body, content_type=kind)
-
-    async with over_https(trust, handle) as resolver:
-        assert await values(resolver) is Outcome.MALFORMED
+async def test_trouble_over_https_is_an_outcome(trust, answer, outcome):
+    timeout = BRIEF if outcome is Outcome.TIMED_OUT else PATIENT
+    async with over_https(trust, lambda _: [answer]) as (_, resolver):
+        assert await values(resolver, timeout) is outcome
 
 
-async def test_a_body_without_end_is_not_read_to_its_end(trust):
-    sent = []
+async def test_another_type_of_the_same_name_is_the_same(trust):
+    def loud(request):
+        (page,) = saying_yes(request)
+        return [Page(page.body, kind="Application/DNS-Message; charset=x")]
 
-    async def handle(request):
-        response = web.StreamResponse(headers={"Content-Type": DNS_MESSAGE})
-        await response.prepare(request)
-        while True:
-            sent.append(await response.write(b"\x00" * 4096))
-
-    async with over_https(trust, handle) as resolver:
-        assert await values(resolver) is Outcome.MALFORMED
-
-
-async def test_a_packed_body_is_not_unpacked(trust):
-    async def handle(request):
-        assert request.headers["Accept-Encoding"] == "identity"
-        response = await answering(YES)(request)
-        response.enable_compression(web.ContentCoding.gzip)
-        return response
-
-    async with over_https(trust, handle) as resolver:
-        assert await values(resolver) is Outcome.MALFORMED
-
-
-async def test_https_that_says_nothing_times_out(trust):
-    async def handle(_request):
-        await asyncio.Event().wait()
-
-    async with over_https(trust, handle) as resolver:
-        assert await values(resolver, BRIEF) is Outcome.TIMED_OUT
+    async with over_https(trust, loud) as (_, resolver):
+        assert await values(resolver) == ["yes"]
 
 
 async def test_https_with_a_certificate_for_another_host_is_no_answer(trust):
-    async with over_https(trust, answering(YES), host="127.0.0.2") as resolver:
+    async with over_https(trust, saying_yes, host="127.0.0.2") as (web, resolver):
         answer = await resolver.query(question(), PATIENT)
     assert answer.outcome is Outcome.UNREACHABLE
     assert "certificate: IP address mismatch" in answer.trouble
+    assert web.requests == []
+
+
+@pytest.mark.parametrize("protocols", [["http/1.1"], []])
+async def test_who_does_not_speak_http_2_is_told_so(trust, protocols):
+    ca_file, tls = trust
+    async with lying(yes, tls=tls(*protocols)) as liar:
+        resolver = HttpsResolver(f"https://{liar.address}/dns-query", ca_file)
+        answer = await resolver.query(question(), PATIENT)
+    assert (answer.outcome, answer.response) == (Outcome.UNREACHABLE, None)
+    assert answer.trouble in {
+        "it does not speak HTTP/2",
+        "TLS: TLSV1_ALERT_NO_APPLICATION_PROTOCOL",
+    }
 
 
 @pytest.mark.parametrize("url", ["tls://", "https://x/", "dns.example:853"])

@@ -79,6 +79,8 @@ async def settled(asking: Awaitable[dns.message.Message], timeout: float) -> Rep
         return ended(Outcome.TIMED_OUT)
     except ssl.SSLCertVerificationError as error:
         return ended(Outcome.UNREACHABLE, trouble=f"certificate: {error.verify_message}"[:200])
+    except ssl.SSLError as error:
+        return ended(Outcome.UNREACHABLE, trouble=f"TLS: {error.reason}"[:200])
     except (OSError, EOFError):
         return ended(Outcome.UNREACHABLE)
     except MalformedError:
@@ -108,7 +110,8 @@ class _Question:
     async def _ask_once(self, query: dns.message.Message) -> dns.message.Message:
         response = await self._ask_by_udp(query)
         if response is None:
-            with closing(await Stream.open(self._host, self._port)) as stream:
+            channel = await asyncio.open_connection(self._host, self._port)
+            with closing(Stream(*channel)) as stream:
                 response = await stream.ask(query)
         return response
 

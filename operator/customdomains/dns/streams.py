@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 
 import dns.message
 
@@ -22,15 +21,8 @@ class Stream:
         self._reader = reader
         self._writer = writer
 
-    @classmethod
-    async def open(cls, host: str, port: int, tls: ssl.SSLContext | None = None) -> Stream:
-        """Connect; a `host` that is a name is looked up by the system. Raises OSError."""
-        return cls(*await asyncio.open_connection(host, port, ssl=tls))
-
-    @property
-    def closed(self) -> bool:
-        """Whether the server has hung up, as far as this side has heard."""
-        return self._reader.at_eof() or self._writer.is_closing()
+    over = False
+    """Nothing in the protocol tells that it ends."""
 
     async def ask(self, query: dns.message.Message) -> dns.message.Message:
         """The response to `query`. Raises OSError, EOFError and `MalformedError`."""
