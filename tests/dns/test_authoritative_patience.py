@@ -229,3 +229,78 @@ async def test_a_thousand_domains_on_a_dead_server_keep_nobody_waiting(zones):
         for task in waiting:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_whoever_has_many_silent_servers_waits_for_them_himself():
+    """Lookups of one tenant, each with 26 servers that are silent; all the places are two each."""
+    silent = [f"127.0.1.{number}" for number in range(1, 27)]
+    hosts = [f"h{number // 2:02}" for number in range(26)]
+    names = Zone(
+        "hosts.net",
+        ["ns.hosts.net"],
+        f"good 60 A {GOOD}",
+        *(f"{host} 60 A {address}" for host, address in zip(hosts, silent, strict=True)),
+    )
+    dead = [Zone(f"d{n}.com", sorted({f"{host}.hosts.net" for host in hosts})) for n in range(150)]
+    good = Zone("good.com", ["good.hosts.net"], RECORD)
+    servers = {GOOD: [good], **{address: [] for address in silent}}
+    async with Net(names, COM, good, *dead, servers=servers).up() as world:
+        everybody_waits = asyncio.Event()
+        asked = []
+
+        def swallow(query):
+            asked.append(query.question[0].name)
+            if len(asked) == 300:
+                everybody_waits.set()
+
+        for address in silent:
+            world.servers[address].way = swallow
+        lookup = world.lookup(concurrency=512, timeout=60.0, deadline=120.0)
+        waiting = [
+            asyncio.create_task(lookup.look_up(f"_acme-challenge.d{n}.com")) for n in range(150)
+        ]
+        await asyncio.wait_for(everybody_waits.wait(), 60)
+        evidence = await lookup.look_up("_acme-challenge.good.com")
+        assert evidence.answers[0].texts == (TOKEN,)
+        assert max(map(asked.count, set(asked))) == 2
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_who_has_been_silent_is_asked_after_the_others():
+    names = Zone("hosts.net", ["ns.hosts.net"], *(f"h{n} 60 A 127.0.1.{n}" for n in range(1, 6)))
+    zone = Zone("shop.com", [f"h{n}.hosts.net" for n in range(1, 6)], RECORD)
+    servers = {f"127.0.1.{n}": [zone] for n in range(1, 6)}
+    async with Net(names, COM, zone, servers=servers).up() as world:
+        order = []
+
+        def way(address):
+            def noted(query):
+                order.append(address)
+                silent = address in {"127.0.1.1", "127.0.1.2"}
+                return None if silent else world.servers[address].honest(query)
+
+            return noted
+
+        for address, server in world.servers.items():
+            server.way = way(address)
+        lookup = world.lookup(timeout=0.2)
+        await lookup.look_up("_acme-challenge.shop.com")
+        order.clear()
+        await lookup.look_up("_acme-challenge.shop.com")
+        assert set(order[-2:]) == {"127.0.1.1", "127.0.1.2"}
+
+
+async def test_servers_for_which_no_time_is_left_are_not_asked():
+    names = Zone("hosts.net", ["ns.hosts.net"], *(f"h{n} 60 A 127.0.1.{n}" for n in range(1, 6)))
+    zone = Zone("shop.com", [f"h{n}.hosts.net" for n in range(1, 6)])
+    servers = {f"127.0.1.{n}": [zone] for n in range(1, 6)}
+    async with Net(names, COM, zone, servers=servers).up() as world:
+        for server in world.servers.values():
+            server.way = lambda _query: None
+        lookup = world.lookup(timeout=0.3, deadline=0.5)
+        evidence = await lookup.look_up("_acme-challenge.shop.com")
+        said = [answer.explanation for answer in evidence.answers]
+        assert said == [""] * 4 + ["not asked this time: others took all the time"]
+        assert {answer.outcome for answer in evidence.answers} == {Outcome.TIMED_OUT}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ MAX_HOSTS = 13
 _LEAST_SECONDS = 5.0
 """A lookup takes several steps; what one has found has to be there for the next."""
 
+_AT_ONCE = 2
 _MAX_ADDRESSES = 4
 """Of one family, for one name."""
 
@@ -53,11 +55,13 @@ class NameServer:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Servers, and until when they hold; `failed` is what resolvers answered that could not say."""
+    """Servers, and until when they hold; where `incomplete`, resolvers could not say all, and
+    `answers` are how they failed."""
 
     servers: tuple[NameServer, ...]
     until: float
-    failed: tuple[ServerAnswer, ...]
+    incomplete: bool
+    answers: tuple[ServerAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +89,46 @@ class AddressBook:
         Those that this host has no route to are left out as long as others remain.
         """
         hosts = sorted(hosts)[:MAX_HOSTS]
-        unknown = [host for host in hosts if host not in glue]
         kinds = (dns.rdatatype.A, dns.rdatatype.AAAA)
-        fetched = await asyncio.gather(
-            *(self._memory.get((host, kind)) for host in unknown for kind in kinds)
-        )
+        questions = [(host, kind) for host in hosts if host not in glue for kind in kinds]
+        fetched = await self._fetch_all(questions)
         by_host = dict(glue)
-        for place, host in enumerate(unknown):
-            both = fetched[place * 2 : place * 2 + 2]
-            by_host[host] = tuple(address for found in both for address in found.addresses)
+        for host, kind in fetched:
+            by_host[host] = by_host.get(host, ()) + fetched[host, kind].addresses
         servers: dict[str, NameServer] = {}
         for host in hosts:
-            for address in filter(_askable, by_host[host]):
+            for address in filter(_askable, by_host.get(host, ())):
                 server = join_server(address, self._port)
                 servers.setdefault(server, NameServer(name_text(host), server))
         reached = tuple(server for server in servers.values() if has_route(server.address))
+        now = self._clock()
+        incomplete = len(fetched) < len(questions) or any(f.failed for f in fetched.values())
         return Found(
             reached or tuple(servers.values()),
-            min((f.until for f in fetched), default=self._clock() + KEPT_SECONDS),
-            next((f.failed for f in fetched if f.failed), ()),
+            min(
+                (f.until for f in fetched.values()),
+                default=now + (FAILURE_SECONDS if incomplete else KEPT_SECONDS),
+            ),
+            incomplete,
+            next((f.failed for f in fetched.values() if f.failed), ()),
         )
+
+    async def _fetch_all(self, questions: Sequence[_Question]) -> dict[_Question, _Addresses]:
+        """What becomes known before the deadline.
+
+        A few at a time: a zone may have dozens of servers whose names nobody answers for.
+        """
+        found: dict[_Question, _Addresses] = {}
+        waiting = iter(questions)
+
+        async def work() -> None:
+            for question in waiting:
+                found[question] = await self._memory.get(question)
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._deadline):
+                await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+        return found
 
     async def _fetch(
         self, question: _Question, before: _Addresses | None

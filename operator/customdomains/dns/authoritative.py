@@ -30,6 +30,9 @@ T = TypeVar("T")
 _MAX_ZONES = 8
 """Zones asked in turn for one name, along aliases and down zone cuts."""
 
+_AT_ONCE = 2
+"""Servers that one lookup asks at the same time."""
+
 _TOO_LATE = Trouble(Obstacle.RESOLVERS_FAILED)
 
 
@@ -39,7 +42,8 @@ class AuthoritativeLookup:
     Nothing is asked behind an alias into `own_zone`: that is the platform's delegation zone, and
     the alias is what counts. Name servers listen at `port`. `timeout` is seconds for one
     question, `deadline` for a lookup; `concurrency` questions to name servers are under way at
-    once, `per_server` of them to one. `clock` gives seconds and `now` seconds since 1970.
+    once (two for each of 256 lookups), `per_server` of them to one. `clock` gives seconds, `now`
+    those since 1970.
     """
 
     def __init__(
@@ -50,7 +54,7 @@ class AuthoritativeLookup:
         port: int = 53,
         timeout: float = 2.0,
         deadline: float = 5.0,
-        concurrency: int = 256,
+        concurrency: int = 512,
         per_server: int = 32,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
@@ -125,10 +129,23 @@ class AuthoritativeLookup:
         return Trouble(Obstacle.ALIAS_LOOP)
 
     async def _ask_all(self, zone: Delegation, name: dns.name.Name, until: float) -> Asked:
-        readings = await asyncio.gather(
-            *(self._ask(zone, server, name, until) for server in zone.servers)
-        )
-        return Asked(zone, tuple(readings))
+        """Ask a few at a time, those first that may answer soon.
+
+        Whoever names dozens of servers that are all silent waits for them himself: no place is
+        taken from others.
+        """
+        readings: dict[NameServer, Reading] = {}
+        waiting = iter(sorted(zone.servers, key=self._asked_last))
+
+        async def work() -> None:
+            for server in waiting:
+                readings[server] = await self._ask(zone, server, name, until)
+
+        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+        return Asked(zone, tuple(readings[server] for server in zone.servers))
+
+    def _asked_last(self, server: NameServer) -> tuple[int, float]:
+        return self._servers.silences(server.address), self._choose.random()
 
     async def _ask(
         self, zone: Delegation, server: NameServer, name: dns.name.Name, until: float

@@ -72,12 +72,12 @@ def denial_of(name: dns.name.Name, heard: Heard) -> ServerAnswer:
     )
 
 
-def failure(heard: Heard, before: object) -> tuple[Trouble, float]:
+def failure(answers: tuple[ServerAnswer, ...], before: object) -> tuple[Trouble, float]:
     """The trouble that no resolver could say anything, and for how long that is believed: longer
     each time, where it was so `before`."""
-    bogus = any(answer.outcome is Outcome.BOGUS for answer in heard.answers)
+    bogus = any(answer.outcome is Outcome.BOGUS for answer in answers)
     seconds = _FIRST_FAILURE_SECONDS
     if isinstance(before, Trouble):
         seconds = min(max(before.seconds * 2, seconds), MISSING_SECONDS)
     obstacle = None if bogus else Obstacle.RESOLVERS_FAILED
-    return Trouble(obstacle, heard.answers, seconds=seconds), seconds
+    return Trouble(obstacle, answers, seconds=seconds), seconds

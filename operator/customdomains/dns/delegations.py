@@ -7,6 +7,8 @@ the servers that remembers nothing.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -67,8 +69,8 @@ class Delegations:
         self._choose = choose
         self._keys = KeyRing(self._stub, deadline=deadline, clock=clock)
         self._addresses = AddressBook(self._stub, port=port, deadline=deadline, clock=clock)
-        self._apexes = Memory(self._find_apex, clock=clock, size=_MAX_NAMES)
-        self._cuts = Memory(self._find_cut, clock=clock, size=_MAX_ZONES)
+        self._apexes = Memory(self._find_apex_in_time, clock=clock, size=_MAX_NAMES)
+        self._cuts = Memory(self._find_cut_in_time, clock=clock, size=_MAX_ZONES)
         self._above = Memory(self._ask_above, clock=clock, size=_MAX_ZONES)
         self._assembled = Memory(self._assemble, clock=clock, size=_MAX_ZONES)
 
@@ -106,6 +108,22 @@ class Delegations:
     async def _of(self, cut: Cut | Trouble) -> Delegation | Trouble:
         return cut if isinstance(cut, Trouble) else await self._assembled.get(cut)
 
+    async def _find_apex_in_time(
+        self, name: dns.name.Name, before: Apex | Trouble | None
+    ) -> tuple[Apex | Trouble, float]:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._deadline):
+                return await self._find_apex(name, before)
+        return failure((), before)
+
+    async def _find_cut_in_time(
+        self, zone: dns.name.Name, before: Cut | Trouble | None
+    ) -> tuple[Cut | Trouble, float]:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._deadline):
+                return await self._find_cut(zone, before)
+        return failure((), before)
+
     async def _find_apex(
         self, name: dns.name.Name, before: Apex | Trouble | None
     ) -> tuple[Apex | Trouble, float]:
@@ -116,7 +134,7 @@ class Delegations:
             self._cuts.put(cut.zone, cut, left)
             return Apex(cut.zone), left if cut.zone == name else min(left, MISSING_SECONDS)
         if heard.response is None:
-            return failure(heard, before)
+            return failure(heard.answers, before)
         said = (denial_of(name, heard),)
         # An alias at the name says nothing about the zone it is in, whoever's SOA comes with it.
         soa = None if heard.response.answer else enclosing_soa(name, heard.response)
@@ -141,7 +159,7 @@ class Delegations:
         if cut is not None and cut.zone == zone:
             return cut, cut.until - self._clock()
         if heard.response is None:
-            return failure(heard, before)
+            return failure(heard.answers, before)
         return Trouble(Obstacle.NO_SERVERS, (), zone), MISSING_SECONDS
 
     async def _named_servers(
@@ -236,9 +254,9 @@ class Delegations:
         found = await self._addresses.servers(cut.hosts, cut.glue)
         if not found.servers:
             # Who can't reach the zone either may fail at its servers' names, as in a circle.
-            failed = found.failed and not cut.unreached
+            failed = found.incomplete and not cut.unreached
             obstacle = Obstacle.RESOLVERS_FAILED if failed else Obstacle.NO_SERVERS
-            return Trouble(obstacle, found.failed, cut.zone), found.until - self._clock()
+            return Trouble(obstacle, found.answers, cut.zone), found.until - self._clock()
         keys = await self._keys.keys(cut.zone) if cut.secure else None
         left = min(found.until, cut.until) - self._clock()
         if keys is not None and not keys:

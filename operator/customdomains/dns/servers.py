@@ -68,6 +68,7 @@ _NOT_ASKED = Reply(
     0,
     "not asked this time: it left the questions before this one without an answer",
 )
+_TOO_LATE = Reply(Outcome.TIMED_OUT, None, 0, "not asked this time: others took all the time")
 _CROWDED = Reply(Outcome.TIMED_OUT, None, 0, "not asked this time: too many questions are waiting")
 
 
@@ -88,6 +89,11 @@ class Servers:
         """Servers that something is remembered of."""
         return len(self._servers)
 
+    def silences(self, address: str) -> int:
+        """How many questions in a row that server has left without an answer."""
+        server = self._servers.get(address)
+        return server.silence.times if server is not None else 0
+
     async def ask(
         self, address: str, zone: dns.name.Name, query: dns.message.Message, until: float
     ) -> Reply:
@@ -96,6 +102,8 @@ class Servers:
         A server that is not asked this time has timed out, and the reply's `trouble` says so.
         """
         server = self._server(address)
+        if self._clock() >= until:
+            return _TOO_LATE
         # Before waiting as well: whoever is refused takes no time at all.
         if self._rests(server, zone):
             return _NOT_ASKED
@@ -162,7 +170,7 @@ class Servers:
     ) -> Reply:
         left = until - self._clock()
         if left <= 0:
-            return _CROWDED
+            return _TOO_LATE
         about = server.zones.get(zone)
         if about is not None:
             about.trying = True

@@ -19,7 +19,7 @@ from customdomains.model.evidence import Outcome, ServerAnswer
 _SILENT_OFTEN = 3
 """Questions in a row without answer, after which a resolver is asked last."""
 
-_PLACES = 256
+_PLACES = 384
 _PLACES_FOR_FAILURES = 32
 """For names that failed the last time they were asked for: many such don't crowd out the rest."""
 
