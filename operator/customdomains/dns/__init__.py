@@ -1,9 +1,11 @@
 """DNS, both sides of it: asking about customers' names, and answering for the delegation zone.
 
-`lookup` asks for TXT records and keeps every server's answer as evidence. `zone` says what the
-delegation zone holds, `responder` turns a query's bytes into a reply's, and `server` is the UDP
-and TCP around it.
+Asking: `authoritative` asks the servers of the customer's zone, `lookup` takes the word of one
+resolver or of several that agree; both keep every server's answer as evidence. Below them,
+`exchange` puts one question to one server, `encrypted` over TLS and HTTPS, `messages` says what
+may pass for an answer, and `answers` what it says.
 
-Limits, on purpose: the lookup trusts the resolvers it is given and validates no DNSSEC itself;
-the zone is unsigned, has no transfers and no names but the apex and one level below it.
+Answering: `zone` says what the delegation zone holds, `responder` turns a query's bytes into a
+reply's, and `server` is the UDP and TCP around it. Limits, on purpose: the zone is unsigned, has
+no transfers and no names but the apex and one level below it.
 """
