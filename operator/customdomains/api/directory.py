@@ -51,6 +51,7 @@ class Directory:
         self._ids: dict[str, str] = {}  # by domain
         self._domains_by_id: dict[str, str] = {}
         self._sorted: list[str] = []  # the domains in `_ids`
+        self._occupied: set[str] = set()  # those of them whose seat is not vacant
         self._live = asyncio.Semaphore(LIVE_READS)
 
     async def run(self) -> None:
@@ -79,12 +80,12 @@ class Directory:
 
     @property
     def seats(self) -> int:
-        """How many seats the namespace has."""
-        return len(self._ids)
+        """How many seats the namespace has, without those that are vacant."""
+        return len(self._occupied)
 
     def has_seat_on(self, domain: str) -> bool:
-        """Whether the namespace has one on the claim of `domain`."""
-        return domain in self._ids
+        """Whether one of these is on the claim of `domain`."""
+        return domain in self._occupied
 
     def own_seat(self, claim: Claim) -> Contender | None:
         """The seat of the namespace on `claim`."""
@@ -203,6 +204,10 @@ class Directory:
     def _index(self, domain: str) -> None:
         claim = self._own(self.claims.get(domain))
         now = None if claim is None else claim.id
+        if claim is None or claim.standing.vacant_since:
+            self._occupied.discard(domain)
+        else:
+            self._occupied.add(domain)
         before = self._ids.get(domain)
         if now == before:
             return
