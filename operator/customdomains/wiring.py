@@ -29,6 +29,7 @@ def api_options(settings: Settings) -> ApiOptions:
         token_file=Path(authentication.token_file or "") if asked else None,
         registered_status=api.registered_status,
         controller_timeout=api.controller_timeout.seconds,
+        ask=None if api.ask_listen is None else split_listen(api.ask_listen),
     )
 
 

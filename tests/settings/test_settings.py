@@ -46,6 +46,12 @@ def test_defaults() -> None:
     assert settings.issuers == ()
 
 
+def test_where_edge_proxies_ask() -> None:
+    assert parse({}).api.ask_listen == ":8084"
+    assert parse({}, CUSTOMDOMAINS_API_ASKLISTEN="127.0.0.1:1").api.ask_listen == "127.0.0.1:1"
+    assert parse({}, CUSTOMDOMAINS_API_ASKLISTEN="null").api.ask_listen is None
+
+
 def test_the_example_is_right() -> None:
     settings = load_settings(EXAMPLE, {})
     assert [issuer.name for issuer in settings.issuers] == ["letsencrypt", "letsencrypt-staging"]
@@ -174,6 +180,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"dns": {"listen": ":65536"}}, "dns.listen", "':65536'", "up to 65535"),
     ({"dns": {"listen": "::1:53"}}, "dns.listen", "'::1:53'", "in brackets"),
     ({"dns": {"listen": 5353}}, "dns.listen", "5353", "address:port"),
+    ({"api": {"askListen": 8084}}, "api.askListen", "8084", "address:port"),
     ({"dns": []}, "dns", "a list", "a mapping that may have listen, probeListen"),
     ({"dns": {1: "x"}}, "the file", "key", "a text"),
     ({"logging": {"level": "DEBUG"}}, "logging.level", "'DEBUG'", "debug, error, info, warning"),

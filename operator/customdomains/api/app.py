@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from customdomains.api.ask import Known, answering_edges
 from customdomains.api.auth import Tokens
 from customdomains.api.directory import Directory
 from customdomains.api.gate import MAX_BODY, Gate
 from customdomains.api.handlers import Handlers, Probes
-from customdomains.api.metrics import HttpMetrics
+from customdomains.api.metrics import AskMetrics, HttpMetrics
 from customdomains.api.registration import Registrar
 from customdomains.api.requests import Requests
 from customdomains.cluster import ApiClient
@@ -36,7 +37,7 @@ class ApiOptions:
     `namespace` is where domains are registered, and all that is served; `rules` say which may be;
     `registered_status` answers for a domain that is held already (409 or 500);
     `controller_timeout` is in seconds. With `token_file` None nobody is asked for a token; port 0
-    takes any.
+    takes any. `ask` is where edge proxies may ask (host and port), None for nowhere.
     """
 
     host: str
@@ -46,13 +47,17 @@ class ApiOptions:
     token_file: Path | None
     registered_status: int = 500
     controller_timeout: float = 15.0
+    ask: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server at work: the port it listens on, and the watches, which end only by failing."""
+    """A server at work: the port it listens on, the one where edge proxies ask (None where they
+    can't), and the watches, which end only by failing.
+    """
 
     port: int
+    ask_port: int | None
     watching: asyncio.Task[None]
 
 
@@ -65,6 +70,8 @@ async def run_api(
     """
     async with serving(options, client, registry) as server:
         _log.info("Serving the HTTP API on %s:%d", options.host or "*", server.port)
+        if options.ask is not None:
+            _log.info("Answering edge proxies on %s:%d", options.ask[0] or "*", server.ask_port)
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({stopping, server.watching}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -89,7 +96,8 @@ async def serving(
         await runner.setup()
         site = web.TCPSite(runner, options.host or None, options.port)
         await site.start()
-        yield Server(int(runner.addresses[0][1]), watching)
+        async with _edges(options, registry, directory) as ask_port:
+            yield Server(int(runner.addresses[0][1]), ask_port, watching)
         await site.stop()
         # aiohttp drops what comes in on a connection once it drains, so who has just got one
         # would wait in vain.
@@ -100,6 +108,17 @@ async def serving(
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
+
+
+def _edges(
+    options: ApiOptions, registry: CollectorRegistry, directory: Directory
+) -> AbstractAsyncContextManager[int | None]:
+    if options.ask is None:
+        return nullcontext()
+    host, port = options.ask
+    claims = directory.claims
+    known = Known(claims.get, lambda: claims.cache.synced, options.rules)
+    return answering_edges(host or None, port, known, AskMetrics(registry))
 
 
 def _application(

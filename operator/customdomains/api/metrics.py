@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+_ASK_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1.0)  # seconds
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
 
 
@@ -41,3 +42,34 @@ class HttpMetrics:
     def watch_in_flight(self, number: Callable[[], int]) -> None:
         """`number` says at each scrape how many requests are being worked on."""
         self._in_flight.set_function(number)
+
+
+class AskMetrics:
+    """What edge proxies were answered."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics, so once a registry."""
+        self._requests = Counter(
+            "customdomains_ask_requests",
+            "Questions of edge proxies answered, by code: 200 is yes, 404 no.",
+            ("code",),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "customdomains_ask_seconds",
+            "Seconds from a question's last bytes to its answer.",
+            buckets=_ASK_BUCKETS,
+            registry=registry,
+        )
+        self._connections = Gauge(
+            "customdomains_ask_connections", "Connections of edge proxies.", registry=registry
+        )
+
+    def answered(self, code: int, seconds: float) -> None:
+        """Count one answer."""
+        self._requests.labels(str(code)).inc()
+        self._seconds.observe(seconds)
+
+    def watch_connections(self, number: Callable[[], int]) -> None:
+        """`number` says at each scrape how many there are."""
+        self._connections.set_function(number)

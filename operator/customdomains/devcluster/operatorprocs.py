@@ -53,8 +53,8 @@ class Surroundings:
 class Operator:
     """Controller, api and dns as processes of their own, with one settings file.
 
-    `api_url` and `api_token` lead to the HTTP API. `changes` in the surroundings are merged into
-    the settings, section by section.
+    `api_url` and `api_token` lead to the HTTP API, `ask_url` is what edge proxies ask. `changes`
+    in the surroundings are merged into the settings, section by section.
     """
 
     def __init__(self, surroundings: Surroundings, directory: Path) -> None:
@@ -68,6 +68,7 @@ class Operator:
             "api": f"127.0.0.1:{free_port()}/readyz",
         }
         self.api_token = secrets.token_hex(16)
+        self.ask_url = f"http://127.0.0.1:{free_port()}/ask"
         self.liveness_url = f"http://127.0.0.1:{free_port()}/healthz"
         self.config = directory / "config.yaml"
         self.config.write_text(yaml.safe_dump(self._settings(surroundings), sort_keys=False))
@@ -164,6 +165,7 @@ class Operator:
             },
             "api": {
                 "listen": self._listen("api"),
+                "askListen": self.ask_url.removeprefix("http://").removesuffix("/ask"),
                 "namespace": around.api_namespace,
                 "authentication": {"mode": "Token", "tokenFile": str(tokens)},
             },

@@ -214,9 +214,14 @@ class Authentication(Section, frozen=True):
 
 
 class Api(Section, frozen=True):
-    """The HTTP process. `namespace` is where it registers domains, and all it serves."""
+    """The HTTP process. `namespace` is where it registers domains, and all it serves.
+
+    `askListen` is where edge proxies ask whether a name may be served, of all namespaces and
+    without credentials; null closes it.
+    """
 
     listen: Listen = ":8080"
+    ask_listen: Listen | None = ":8084"
     namespace: ObjectName = "default"
     authentication: Authentication = Authentication()
     registered_status: Literal[409, 500] = 500

@@ -1,0 +1,118 @@
+"""GET /ask: whether an edge proxy may get a certificate for a name in a TLS handshake.
+
+Answered from the watch of the claims, so also while the API server is away; on a port of its own,
+without credentials, because edge proxies send none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from aiohttp import web
+
+from customdomains.api.errors import Refused
+from customdomains.api.gate import JSON, problem
+from customdomains.api.listening import Bounds, Connections
+from customdomains.api.metrics import AskMetrics
+from customdomains.model.claim import Claim
+from customdomains.model.names import NameRefusedError, a_labels
+from customdomains.policy.edge import may_be_served
+from customdomains.policy.world import Rules
+
+PATH = "/ask"
+
+_METHODS = frozenset({"GET", "HEAD"})
+_MAX_LINE = 4096  # bytes of the request line, and of a header
+_MAX_HEADERS = 64
+_SETTLE = 0.1  # seconds at the end for those who have just connected to ask
+_DRAIN = 1.0  # seconds for the last answers to be taken
+
+_log = logging.getLogger(__name__)
+_noise = logging.getLogger(f"{__name__}.noise")
+_noise.setLevel(logging.CRITICAL)  # aiohttp logs a traceback for every malformed request
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is answered from: the claims by canonical name, whether all have been read once, and
+    the rules about proofs that are gone.
+    """
+
+    claim_of: Callable[[str], Claim | None]
+    synced: Callable[[], bool]
+    rules: Rules
+
+
+@asynccontextmanager
+async def answering_edges(
+    host: str | None, port: int, known: Known, metrics: AskMetrics, bounds: Bounds | None = None
+) -> AsyncIterator[int]:
+    """Answer while the body runs; the port listened on is yielded. Raises OSError."""
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        begun = connections.answering(request.transport)
+        response = _answer(request, known)
+        metrics.answered(response.status, time.perf_counter() - begun)
+        return response
+
+    server = web.Server(
+        answer,
+        access_log=None,
+        logger=_noise,
+        lingering_time=0,  # a body means nothing here, so none is waited for
+        max_line_size=_MAX_LINE,
+        max_field_size=_MAX_LINE,
+        max_headers=_MAX_HEADERS,
+    )
+    connections = Connections(server, bounds or Bounds())
+    metrics.watch_connections(lambda: len(connections))
+    try:
+        async with connections.listening(host, port) as listened:
+            yield listened
+        await asyncio.sleep(_SETTLE)
+    finally:
+        server.pre_shutdown()
+        await server.shutdown(_DRAIN)
+
+
+def _answer(request: web.BaseRequest, known: Known) -> web.Response:
+    if request.path != PATH:
+        return problem(404, "not_found", f"there is nothing at this path; ask at {PATH}")
+    if request.method not in _METHODS:
+        message = f"{request.method[:20]} is not possible here; possible are: GET, HEAD"
+        return problem(405, "method_not_allowed", message, {"Allow": "GET, HEAD"})
+    if not known.synced():
+        message = "the claims are still being read from the Kubernetes API server"
+        return problem(503, "not_ready", message, {"Retry-After": "1"})
+    try:
+        name = _asked(request, known)
+        served = may_be_served(name, known.claim_of, known.rules, datetime.now(UTC))
+    except Refused as refusal:
+        return problem(400, refusal.code, refusal.message)
+    except Exception:  # noqa: BLE001 - a defect costs one answer, and is told with its place
+        _log.exception("%s failed", PATH)
+        return problem(500, "internal_error", "something went wrong here; it has been logged")
+    if not served:
+        return problem(404, "not_verified", f"{name} is not held here with a proof that counts")
+    return web.Response(body=msgspec.json.encode({"domain": name}), headers=JSON)
+
+
+def _asked(request: web.BaseRequest, known: Known) -> str:
+    """The canonical form of the name asked for. Raises `Refused`."""
+    values = request.query.getall("domain", [])
+    if len(values) != 1 or not values[0].strip():
+        raise Refused("invalid_domain_name", f"there has to be one name, as in {PATH}?domain=a.com")
+    plain = values[0].lower().removesuffix(".")
+    if known.claim_of(plain) is not None:
+        return plain  # as claims are named, and the long way takes 20 times as long
+    try:
+        return a_labels(values[0])
+    except NameRefusedError as refusal:
+        raise Refused("invalid_domain_name", refusal.message) from refusal
