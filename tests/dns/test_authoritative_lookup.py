@@ -456,3 +456,37 @@ async def test_a_name_that_can_not_be_is_refused():
     async with net(shop()).up() as world:
         with pytest.raises(ValueError, match="cannot be a name"):
             await world.lookup().look_up(f"{'x' * 64}.com")
+
+
+async def test_of_many_addresses_every_host_has_some_that_are_asked():
+    hosts = [f"n{number:02}.hosts.net" for number in range(13)]
+    lines = [f"{h}. 60 A 127.0.{n}.{k}" for n, h in enumerate(hosts, 1) for k in range(1, 5)]
+    names = Zone("hosts.net", ["ns.hosts.net"], *lines)
+    async with Net(names, COM, shop(servers=hosts)).up() as world:
+        evidence = await world.lookup().look_up(NAME)
+        assert [answer.host for answer in evidence.answers] == [h for h in hosts for _ in range(2)]
+        assert evidence.needed == 7
+
+
+async def test_evidence_is_bounded_however_much_the_servers_make_up():
+    hosts = [f"n{number:02}.hosts.net" for number in range(13)]
+    addresses = [f"127.0.1.{number}" for number in range(1, 14)]
+    lines = [f"{h}. 60 A {a}" for h, a in zip(hosts, addresses, strict=True)]
+    names = Zone("hosts.net", ["ns.hosts.net"], *lines)
+    zones = {
+        address: shop(*(f'@ 9 TXT "{n}-{k:0200d}"' for k in range(60)), apex=NAME)
+        for n, address in enumerate(addresses)
+    }
+    held = {address: [zone] for address, zone in zones.items()}
+    async with Net(names, COM, shop(servers=hosts), servers=held).up() as world:
+        evidence = await world.lookup().look_up(NAME)
+        sizes = [sum(map(len, answer.texts)) for answer in evidence.answers]
+        assert 24_000 < sum(sizes) <= 32 * 1024
+        assert {a.outcome for a in evidence.answers if not a.texts} == {Outcome.MALFORMED}
+
+
+async def test_what_all_servers_say_is_kept_once():
+    async with net(shop(*(f'_acme-challenge 9 TXT "{k:0200d}"' for k in range(60)))).up() as world:
+        evidence = await world.lookup().look_up(NAME)
+        assert len({id(answer.texts) for answer in evidence.answers}) == 1
+        assert len(evidence.conclusive) == 3

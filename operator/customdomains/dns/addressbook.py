@@ -40,6 +40,9 @@ _AT_ONCE = 2
 _MAX_ADDRESSES = 4
 """Of one family, for one name."""
 
+_MAX_SERVERS = 26
+"""Addresses of one zone's servers: an IPv4 and an IPv6 one of each."""
+
 _MAX_NAMES = 8192
 
 _Question = tuple[dns.name.Name, dns.rdatatype.RdataType]
@@ -96,15 +99,17 @@ class AddressBook:
         for host, kind in fetched:
             by_host[host] = by_host.get(host, ()) + fetched[host, kind].addresses
         servers: dict[str, NameServer] = {}
-        for host in hosts:
-            for address in filter(_askable, by_host.get(host, ())):
-                server = join_server(address, self._port)
-                servers.setdefault(server, NameServer(name_text(host), server))
-        reached = tuple(server for server in servers.values() if has_route(server.address))
+        for place in range(2 * _MAX_ADDRESSES):  # one of each before the second of any
+            for host in hosts:
+                for address in filter(_askable, by_host.get(host, ())[place : place + 1]):
+                    server = join_server(address, self._port)
+                    servers.setdefault(server, NameServer(name_text(host), server))
+        reached = [server for server in servers.values() if has_route(server.address)]
+        chosen = (reached or list(servers.values()))[:_MAX_SERVERS]
         now = self._clock()
         incomplete = len(fetched) < len(questions) or any(f.failed for f in fetched.values())
         return Found(
-            reached or tuple(servers.values()),
+            tuple(sorted(chosen, key=lambda server: server.host)),
             min(
                 (f.until for f in fetched.values()),
                 default=now + (FAILURE_SECONDS if incomplete else KEPT_SECONDS),

@@ -9,6 +9,9 @@ from typing import Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
+_REMEMBERED_SECONDS = 300.0
+"""For how long a value whose time is over may still help to fetch the next one."""
+
 Fetch = Callable[[K, V | None], Awaitable[tuple[V, float]]]
 """The value of a key and for how many seconds it holds; what was known before may help."""
 
@@ -24,23 +27,19 @@ class Memory(Generic[K, V]):
         self._fetch = fetch
         self._clock = clock
         self._size = size
-        # Value, when it was fetched, when its time is over; the one fetched first in front.
-        self._known: dict[K, tuple[V, float, float]] = {}
+        # Value, and when its time is over; the one fetched first in front.
+        self._known: dict[K, tuple[V, float]] = {}
         self._fetching: dict[K, asyncio.Task[V]] = {}
 
     def __len__(self) -> int:
         return len(self._known)
 
-    async def get(self, key: K, *, max_age: float | None = None) -> V:
-        """The value of `key`, not older than `max_age` seconds where that is given.
-
-        Who is cancelled while waiting leaves the fetch to the others.
-        """
+    async def get(self, key: K) -> V:
+        """The value of `key`. Who is cancelled while waiting leaves the fetch to the others."""
         known = self._known.get(key)
         if known is not None:
-            value, fetched, ends = known
-            now = self._clock()
-            if now < ends and (max_age is None or now - fetched <= max_age):
+            value, ends = known
+            if self._clock() < ends:
                 return value
         fetching = self._fetching.get(key)
         if fetching is None:
@@ -60,7 +59,10 @@ class Memory(Generic[K, V]):
     def put(self, key: K, value: V, seconds: float) -> None:
         """Keep `value` for `seconds` in place of what is known."""
         self._known.pop(key, None)
-        if len(self._known) >= self._size:
-            del self._known[next(iter(self._known))]
         now = self._clock()
-        self._known[key] = (value, now, now + seconds)
+        while self._known:
+            first = next(iter(self._known))
+            if len(self._known) < self._size and now < self._known[first][1] + _REMEMBERED_SECONDS:
+                break
+            del self._known[first]
+        self._known[key] = (value, now + seconds)

@@ -18,6 +18,9 @@ AskTexts = Callable[[dns.name.Name], Awaitable[ServerAnswer]]
 _SIBLING_LETTERS = "bcdfghjklmnpqrstvwxz"
 _SIBLING_LENGTH = 16
 
+_MAX_TEXTS = 32
+"""Values of one place; at an apex there may be a dozen that are for others."""
+
 
 async def look_nearby(
     name: dns.name.Name, zone: dns.name.Name | None, ask: AskTexts, choose: random.Random
@@ -29,7 +32,7 @@ async def look_nearby(
     places = list(_places(name, zone, choose))
     answers = await asyncio.gather(*(ask(where) for _, where in places))
     return tuple(
-        Nearby(place, name_text(where), answer.cnames, answer.texts)
+        Nearby(place, name_text(where), answer.cnames, answer.texts[:_MAX_TEXTS])
         for (place, where), answer in zip(places, answers, strict=True)
         if answer.outcome.conclusive and (answer.cnames or answer.texts)
     )

@@ -29,8 +29,8 @@ _TRIALS = 4
 """Questions at once to a server taken for dead."""
 
 _MAX_SERVERS = 4096
-_MAX_ZONES = 4096
-"""Zones that a server is silent about, as far as that is remembered."""
+_MAX_SILENCES = 16384
+"""Servers and zones that they are silent about, as far as that is remembered."""
 
 
 @dataclass(slots=True)
@@ -59,7 +59,6 @@ class _Server:
     silence: _Silence = field(default_factory=_Silence)
     answered: float | None = None
     trials: int = 0
-    zones: OrderedDict[dns.name.Name, _Silence] = field(default_factory=OrderedDict)
 
 
 _NOT_ASKED = Reply(
@@ -70,6 +69,10 @@ _NOT_ASKED = Reply(
 )
 _TOO_LATE = Reply(Outcome.TIMED_OUT, None, 0, "not asked this time: others took all the time")
 _CROWDED = Reply(Outcome.TIMED_OUT, None, 0, "not asked this time: too many questions are waiting")
+
+
+_About = tuple[str, dns.name.Name]
+"""A server, and a zone that it is asked about."""
 
 
 class Servers:
@@ -84,6 +87,7 @@ class Servers:
         self._clock = clock
         self._places = asyncio.Semaphore(concurrency)
         self._servers: OrderedDict[str, _Server] = OrderedDict()
+        self._silences: OrderedDict[_About, _Silence] = OrderedDict()
 
     def __len__(self) -> int:
         """Servers that something is remembered of."""
@@ -105,7 +109,7 @@ class Servers:
         if self._clock() >= until:
             return _TOO_LATE
         # Before waiting as well: whoever is refused takes no time at all.
-        if self._rests(server, zone):
+        if self._rests(server, address, zone):
             return _NOT_ASKED
         try:
             async with asyncio.timeout(until - self._clock()):
@@ -114,7 +118,7 @@ class Servers:
             return _CROWDED
         try:
             # What was known before the wait may be out of date.
-            if self._rests(server, zone):
+            if self._rests(server, address, zone):
                 return _NOT_ASKED
             return await self._in_turn(server, address, zone, query, until)
         finally:
@@ -129,9 +133,9 @@ class Servers:
         self._servers.move_to_end(address)
         return server
 
-    def _rests(self, server: _Server, zone: dns.name.Name) -> bool:
+    def _rests(self, server: _Server, address: str, zone: dns.name.Name) -> bool:
         now = self._clock()
-        about = server.zones.get(zone)
+        about = self._silences.get((address, zone))
         if about is not None and about.rests(now):
             return True
         if server.answered is not None and now - server.answered < _ALIVE_SECONDS:
@@ -171,7 +175,7 @@ class Servers:
         left = until - self._clock()
         if left <= 0:
             return _TOO_LATE
-        about = server.zones.get(zone)
+        about = self._silences.get((address, zone))
         if about is not None:
             about.trying = True
         server.trials += 1
@@ -184,14 +188,16 @@ class Servers:
         if reply.response is not None:
             server.answered = self._clock()
             server.silence = _Silence()
-            server.zones.pop(zone, None)
+            self._silences.pop((address, zone), None)
         elif reply.outcome is Outcome.TIMED_OUT and left >= self._timeout:
-            self._silent(server, zone)
+            self._silent(server, (address, zone))
         return reply
 
-    def _silent(self, server: _Server, zone: dns.name.Name) -> None:
+    def _silent(self, server: _Server, about: _About) -> None:
         now = self._clock()
         server.silence.more(now)
-        if zone not in server.zones and len(server.zones) >= _MAX_ZONES:
-            server.zones.popitem(last=False)
-        server.zones.setdefault(zone, _Silence()).more(now)
+        silence = self._silences.pop(about, None) or _Silence()
+        silence.more(now)
+        self._silences[about] = silence
+        if len(self._silences) > _MAX_SILENCES:
+            self._silences.popitem(last=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,6 +11,11 @@ from customdomains.dns.cuts import Delegation, Trouble
 from customdomains.dns.reading import Reading
 from customdomains.dns.referrals import Referral
 from customdomains.model.evidence import Evidence, Obstacle, Outcome, ServerAnswer
+
+_MAX_CHARACTERS = 32 * 1024
+"""Of all different sets of values in one evidence; any honest zone has less than 8 KiB."""
+
+_EXCESS = "the servers have more different values than are kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,26 @@ class Asked:
         return None
 
 
+def _bounded(answers: Iterable[ServerAnswer]) -> tuple[ServerAnswer, ...]:
+    """The answers, equal values kept once; what is more than anybody needs is no answer.
+
+    Evidence is kept for every domain, and two dozen servers may each make up their own 16 KiB.
+    """
+    known: dict[tuple[str, ...], tuple[str, ...]] = {}
+    room = _MAX_CHARACTERS
+    bounded = []
+    for answer in answers:
+        texts = tuple(sorted(answer.texts))  # servers give them in turns
+        if texts not in known:
+            room -= sum(map(len, texts))
+            if room < 0:
+                excess = replace(answer, outcome=Outcome.MALFORMED, texts=(), explanation=_EXCESS)
+                bounded.append(excess)
+                continue
+        bounded.append(replace(answer, texts=known.setdefault(texts, texts)))
+    return tuple(bounded)
+
+
 def _word(referral: Referral) -> tuple[str, ...]:
     """A referral in the place of an answer's texts: the zone, its servers, their addresses."""
     hosts = sorted(
@@ -133,7 +159,7 @@ class Trail:
         """The servers of the next zone were asked."""
         if not self._chain:
             self.first = asked
-        self._answers = tuple(map(self._after_aliases, asked.answers))
+        self._answers = _bounded(map(self._after_aliases, asked.answers))
         self._needed = asked.needed
 
     def renamed(self, alias: tuple[str, ...]) -> None:
