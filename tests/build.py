@@ -56,6 +56,7 @@ def domain(**changed: Any) -> CustomDomain:
         "secret_name": "shop-tls",
         "check_requested": None,
         "issue_requested": None,
+        "release": False,
         "status": mark_of({"observedGeneration": -1}),
     }
     return CustomDomain(**(values | changed))

@@ -7,7 +7,7 @@ import build
 from build import DAY, HOUR, NOW
 
 from customdomains.model.certificate import Method
-from customdomains.model.domain import Issuance
+from customdomains.model.domain import Issuance, Key
 from customdomains.model.evidence import Evidence, Nearby, Obstacle, Outcome, Place
 from customdomains.model.names import NameRefusedError
 from customdomains.model.reasons import Reason
@@ -89,7 +89,7 @@ SCENES: dict[str, World] = {
         ),
         claim=None,
     ),
-    "taken": build.world(claim=build.claim(holder=build.holder(namespace_uid="other"))),
+    "taken": build.world(claim=build.claim(holder=build.holder(key=Key("tenant", "other")))),
     "missing": build.world(memory=GONE_NOW),
     "wrong value": build.world(memory=_found("v=spf1 -all")),
     "quoted value": build.world(memory=_found(f'"{build.TOKEN}"')),

@@ -75,6 +75,7 @@ def rules(settings: Settings) -> Rules:
         claims=ClaimRules(
             pending_expiry=settings.claims.pending_expiry.delta,
             retention=settings.claims.retention.delta,
+            secrets_kept=settings.controller.secret_retention.delta,
             contests=settings.claims.contests,
             contenders=settings.claims.contenders,
             per_namespace=settings.claims.per_namespace,

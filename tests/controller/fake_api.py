@@ -66,7 +66,11 @@ class FakeApi:
         new = {**old, "status": body["status"]} if status else body
         if status is False:
             new = {**body, "status": old.get("status", {})}
-        meta = {**old["metadata"], **({} if status else body["metadata"])}
+        meta = dict(old["metadata"])
+        if not status:
+            for field in ("labels", "annotations"):
+                meta.pop(field, None)
+            meta |= body["metadata"]
         if not status and old.get("spec") != new.get("spec"):
             meta["generation"] += 1
         new["metadata"] = meta

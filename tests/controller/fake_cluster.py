@@ -12,16 +12,26 @@ from typing import Any
 from unittest import mock
 
 from fake_api import CLAIMS, DOMAINS, SPACES, FakeApi, Json, Place, namespace_body
-from fake_controller import Keys, Process
-from fake_outside import FakeCa, FakeDns, claim_on, secret_data
+from fake_controller import RULES, Keys, Process
+from fake_outside import JOB_TIME, FakeCa, FakeDns, claim_on, secret_data
 from virtual_time import VirtualLoop
 
 from customdomains.controller import agenda
-from customdomains.model.claim import Claim, Holder, parse_claim, render_claim
+from customdomains.model.claim import (
+    NOBODY,
+    TRANSFER_TO,
+    Claim,
+    Contender,
+    Holder,
+    parse_claim,
+    render_claim,
+)
 from customdomains.model.domain import API_VERSION, CustomDomain, Key, parse_domain
 from customdomains.model.identity import mint_identity
 from customdomains.model.status import mark_of
+from customdomains.policy.ownership import proof_expired_at
 from customdomains.policy.registration import new_claim
+from customdomains.policy.schedule import PROOF_FRESHNESS
 
 PATIENCE = timedelta(minutes=10)
 SHOP, NAME = Key("one", "shop"), "shop.example.com"
@@ -50,6 +60,8 @@ class FakeCluster:
         self.processes: dict[str, Process] = {}
         self.wanted: Counter[str] = Counter()
         """How many certificates were ever wanted, by domain."""
+        self.identities: dict[str, str] = {}
+        """Every id that there ever was, with its token."""
         self.meaningful: list[tuple[str, Place]] = []
         self.writes: list[tuple[str, Place]] = []
         self.by_operator = True
@@ -135,6 +147,12 @@ class FakeCluster:
     def delete_claim(self, domain: str) -> None:
         self._as_user(self.api.delete, CLAIMS, "", domain, {})
 
+    def hand_over(self, domain: str, namespace: str) -> None:
+        """An administrator lets a namespace take up the seat of one that is gone."""
+        body = copy.deepcopy(self.api.get((CLAIMS, "", domain)))
+        body["metadata"]["annotations"] = {TRANSFER_TO: namespace}
+        self._as_user(self.api.update, CLAIMS, body)
+
     def renew_namespace(self, name: str) -> None:
         """Delete it with all that is in it, and make it anew."""
         for plural in (DOMAINS, "secrets"):
@@ -148,10 +166,15 @@ class FakeCluster:
         self._as_user(self.api.delete, SPACES, "", name, {})
         self._as_user(self.api.create, SPACES, namespace_body(name))
 
-    def reserve(self, key: Key, domain: str) -> None:
+    def register_half(self, key: Key, domain: str) -> None:
         """The first half of a registration over HTTP."""
         uid = self.api.get((SPACES, "", key.namespace))["metadata"]["uid"]
         claim = new_claim(domain, Holder(key, uid, None), mint_identity(self.keys.random_bytes))
+        self._as_user(self.api.create, CLAIMS, render_claim(claim))
+
+    def reserve(self, domain: str, namespace: str) -> None:
+        """An administrator keeps a name for a namespace."""
+        claim = Claim(domain, "", "", NOBODY, reserved_for=namespace)
         self._as_user(self.api.create, CLAIMS, render_claim(claim))
 
     def _as_user(self, write: Any, *arguments: Any, **options: Any) -> None:
@@ -225,16 +248,70 @@ class FakeCluster:
     def _audit_claim(self, claim: Claim, before: Claim | None) -> None:
         if claim.order is not None:
             self.ca.recorded_urls.add(claim.order.url)
-        if before is not None:
-            assert (claim.id, claim.token) == (before.id, before.token), "an identity is changed"
-            unchanged = (claim.holder.key, claim.holder.namespace_uid)
-            assert unchanged == (before.holder.key, before.holder.namespace_uid)
+        namespaces = [seat.holder.namespace_uid for seat in claim.seats]
+        assert len(namespaces) == len(set(namespaces)), "a namespace has two seats"
+        assert len(claim.contenders) <= RULES.claims.contenders
+        for seat in claim.seats:
+            known = self.identities.setdefault(seat.id, seat.token)
+            assert known == seat.token, "an identity is changed"
+        if before is None:
+            return
+        kept = {seat.holder.namespace_uid: seat for seat in before.seats}
+        handed_over = before.metadata is not None and claim.metadata is None
+        for seat in claim.seats:
+            was = kept.get(seat.holder.namespace_uid, seat)
+            assert was.id == seat.id or handed_over, "a seat's identity is changed"
+        if before.id != claim.id:
+            self.wanted[claim.domain] += 1
+        if self.by_operator:
+            self._audit_holder(claim, before)
+            self._audit_leavers(claim, before)
+
+    def _audit_holder(self, claim: Claim, before: Claim) -> None:
+        """A proof is the holder's own and fresh, and takes no claim from who has proved it."""
+        proved = claim.verification is not None
+        if proved and (before.id != claim.id or before.verification is None):
+            seen = self.dns.proved.get((claim.domain, claim.id))
+            assert seen is not None, "verified without its own record"
+            assert self.loop.now() - seen <= PROOF_FRESHNESS + JOB_TIME, "on an old proof"
+        if before.id == claim.id or before.verification is None:
+            return
+        ends = proof_expired_at(before, RULES)
+        left = before.standing.vacant_since is not None or before.standing.release
+        assert left or (ends is not None and self.loop.now() >= ends), (
+            "a proved holder is displaced"
+        )
+        assert left or proved, "displaced without a proof"
+
+    def _audit_leavers(self, claim: Claim, before: Claim) -> None:
+        left = {seat.id: seat for seat in claim.seats}
+        for seat in before.seats:
+            now = left.get(seat.id)
+            if now is None:
+                if before.metadata == claim.metadata:  # who gets a seat handed over leaves its own
+                    self._audit_end(before, seat)
+            elif now.standing.vacant_since and not seat.standing.vacant_since:
+                assert seat.holder.uid not in self._uids(), "a seat is vacated whose owner lives"
 
     def _audit_release(self, claim: Claim) -> None:
-        uids = {domain.uid for domain in self.domains}
-        assert claim.holder.uid not in uids, "a claim is released whose holder lives"
-        if claim.holder.uid is None:
-            assert self.loop.now() - claim.created >= PATIENCE, "a registration is cut short"
+        for seat in claim.seats:
+            self._audit_end(claim, seat)
+
+    def _audit_end(self, claim: Claim, seat: Contender) -> None:
+        """A seat is given up: nobody has it, and nobody may come back to it."""
+        standing, now = seat.standing, self.loop.now()
+        assert seat.holder.uid not in self._uids(), "a seat is given up whose owner lives"
+        if standing.release:
+            return
+        if seat.holder.uid is None and standing.vacant_since is None:
+            since = standing.since or claim.created
+            assert now - since >= PATIENCE, "a registration is cut short"
+            return
+        assert standing.vacant_since is not None, "a seat is not kept for anybody"
+        assert now - standing.vacant_since >= RULES.claims.retention, "a seat is not kept for long"
+
+    def _uids(self) -> set[str]:
+        return {domain.uid for domain in self.domains}
 
 
 def _audit_pair(data: dict[str, str]) -> None:

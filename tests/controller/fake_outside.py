@@ -16,7 +16,7 @@ from customdomains.model.certificate import (
     OrderError,
     PlacedOrder,
 )
-from customdomains.model.claim import Claim, parse_claim
+from customdomains.model.claim import Claim, Contender, parse_claim
 from customdomains.model.evidence import Evidence, Nearby, Outcome, Place, ServerAnswer
 from customdomains.model.names import CHALLENGE_LABEL
 from customdomains.model.reasons import Reason
@@ -39,29 +39,40 @@ def claim_on(api: FakeApi, domain: str) -> Claim | None:
 
 
 class FakeDns:
-    """Records at the challenge names: `delegated` (to whoever holds the name), `token`,
-    `digests`, `wrong`, `misplaced` (the token, at the domain itself), `none` or `dead`."""
+    """Records at the challenge names: `delegated`, `token`, `digests`, `wrong`, `misplaced` (the
+    token, at the domain itself), `none` or `dead`.
+
+    They are those of who holds the name, or with `:two` behind them those of the seat of the
+    namespace `two`. Tokens of several stand with blanks between.
+    """
 
     def __init__(self, api: FakeApi, now: Callable[[], datetime]) -> None:
         self._api = api
         self._now = now
         self.records: dict[str, str] = {}
         self.proved: dict[tuple[str, str], datetime] = {}
-        """By domain and claim id: when a lookup last showed the proof."""
+        """By domain and the seat's id: when a lookup last showed its proof."""
         self.looked_nearby: list[datetime] = []
 
     def evidence(self, name: str) -> Evidence:
         domain = name.removeprefix(f"{CHALLENGE_LABEL}.")
-        record, claim = self.records.get(domain, "none"), claim_on(self._api, domain)
-        if record == "dead":
+        records, claim = self.records.get(domain, "none"), claim_on(self._api, domain)
+        if records == "dead":
             return Evidence(name, (ServerAnswer("dns:53", Outcome.TIMED_OUT),))
-        if record == "wrong":
+        if records == "wrong":
             return _answered(name, texts=("something else",))
-        if record in {"none", "misplaced"} or claim is None:
+        texts: list[str] = []
+        for record in records.split():
+            kind, _, namespace = record.partition(":")
+            view = _view(claim, namespace)
+            if view is None or kind in {"none", "misplaced"}:
+                continue
+            if kind == "delegated":
+                return _answered(name, cnames=(f"{view.id}.{ZONE}",), texts=view.texts)
+            texts += view.texts if kind == "digests" else (view.token,)
+        if not texts:
             return Evidence(name, (ServerAnswer("dns:53", Outcome.NO_SUCH_NAME),))
-        if record == "delegated":
-            return _answered(name, cnames=(f"{claim.id}.{ZONE}",), texts=claim.texts)
-        return _answered(name, texts=claim.texts if record == "digests" else (claim.token,))
+        return _answered(name, texts=tuple(texts))
 
     async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
         await asyncio.sleep(CA_LATENCY)
@@ -72,10 +83,28 @@ class FakeDns:
             misplaced = claim is not None and self.records.get(domain) == "misplaced"
             there = (Nearby(Place.LABEL_MISSING, domain, (), (claim.token,)),) if misplaced else ()
             evidence = replace(evidence, nearby=there)
-        if claim is not None and judge(evidence, claim, ZONE, self._now()).proof is not None:
-            self.proved[domain, claim.id] = self._now()
+        for seat in claim.seats if claim is not None else ():
+            view = seen_from(claim, seat)
+            if judge(evidence, view, ZONE, self._now()).proof is not None:
+                self.proved[domain, seat.id] = self._now()
         await asyncio.sleep(CA_LATENCY)
         return evidence
+
+
+def seen_from(claim: Claim, seat: Contender) -> Claim:
+    """The claim as it is for a seat."""
+    return claim if seat.id == claim.id else claim.seen_by(seat)
+
+
+def _view(claim: Claim | None, namespace: str) -> Claim | None:
+    """The claim as it is for a namespace, or for who holds it."""
+    if claim is None or not claim.seats:
+        return None
+    if not namespace:
+        return claim if claim.id else None
+    mine = [seat for seat in claim.seats if seat.holder.key.namespace == namespace]
+    mine.sort(key=lambda seat: seat.standing.vacant_since is not None)
+    return seen_from(claim, mine[0]) if mine else None
 
 
 def _answered(name: str, *, cnames: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> Evidence:
@@ -109,8 +138,8 @@ class FakeCa:
     def place(self, names: tuple[str, ...]) -> PlacedOrder:
         self._answer()
         claim = claim_on(self._api, names[0])
-        # A request that is under way when an administrator deletes the claim is about the old one.
-        if claim is not None and self._now() - claim.created > JOB_TIME:
+        # A request that is under way when the claim changes hands is about the one before.
+        if claim is not None and claim.id and self._now() - claim.since > JOB_TIME:
             seen = self._dns.proved.get((names[0], claim.id))
             assert seen is not None, f"{names[0]} is ordered without any proof"
             assert self._now() - seen <= PROOF_FRESHNESS + JOB_TIME, "ordered on an old proof"

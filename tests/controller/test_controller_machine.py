@@ -4,6 +4,7 @@ The invariants are asserted at each write and each request to the CA, in `fake_c
 `fake_outside`.
 """
 
+import json
 from typing import Any
 
 from fake_cluster import FakeCluster
@@ -12,16 +13,30 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from customdomains.model.domain import Key
+from customdomains.model.domain import CustomDomain, Key
 
-KEYS = [Key(namespace, name) for namespace in ("one", "two") for name in ("shop", "blog")]
+NAMESPACES = ("amber", "cobalt", "ochre")
+KEYS = [Key(namespace, name) for namespace in NAMESPACES[:2] for name in ("shop", "blog")]
+KEYS.append(Key("ochre", "shop"))
 NAMES = {"a.example.com": ("A.Example.Com", "a.example.com."), "b.example.net": ("b.example.net",)}
 DOMAINS = list(NAMES)
 
 keys = st.sampled_from(KEYS)
 domains = st.sampled_from(DOMAINS)
 controllers = st.sampled_from(["left", "right"])
-records = st.sampled_from(["delegated", "token", "digests", "wrong", "none", "dead"])
+namespaces = st.sampled_from(NAMESPACES)
+records = st.sampled_from(
+    [
+        "delegated",
+        "token",
+        "digests",
+        "wrong",
+        "none",
+        "dead",
+        *(f"{kind}:{namespace}" for kind in ("delegated", "token") for namespace in NAMESPACES),
+        "token:amber token:cobalt token:ochre",
+    ]
+)
 spec_changes = st.sampled_from(
     [
         {"wildcard": True},
@@ -42,17 +57,17 @@ forgeries = st.sampled_from(
         {"phase": "pending", "observedGeneration": 99, "verification": {"attempts": 7}},
     ]
 )
-moments = st.sampled_from([0.006, 0.02, 0.1, 0.7, 4.0, 40.0, 700.0, 90_000.0])
+moments = st.sampled_from([0.006, 0.02, 0.1, 0.7, 4.0, 40.0, 700.0, 90_000.0, 300_000.0])
 faults = st.lists(st.sampled_from(["", "before", "after", "busy", "slow"]), max_size=6)
 lags = st.sampled_from([0.0, 0.05, 5.0, 60.0])
 
 
 class Trouble(RuleBasedStateMachine):
-    """Two namespaces, two names that everybody wants, up to two controllers that both work."""
+    """Three namespaces, two names that everybody wants, up to two controllers that both work."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.it = FakeCluster()
+        self.it = FakeCluster(NAMESPACES)
         self.it.start("left")
         self.stamp = 0
 
@@ -92,6 +107,21 @@ class Trouble(RuleBasedStateMachine):
             self.it.delete(key)
             self.it.apply(key, domain)
 
+    @rule(key=keys, domain=domains, data=st.data())
+    def prune_and_restore(self, key: Key, domain: str, data: Any) -> None:
+        """All of a namespace is deleted and restored from a backup, under new uids."""
+        backup = [body for body in self.it.domains if body.key.namespace == key.namespace]
+        for resource in backup:
+            self.it.delete(resource.key)
+        self.it.run_for(data.draw(moments))
+        for resource in backup:
+            self.it.apply(resource.key, resource.domain_name)
+
+    @rule(key=keys)
+    def want_release(self, key: Key) -> None:
+        if self.exists(key):
+            self.it.annotate(key, release_on_delete="true")
+
     @rule(key=keys, change=spec_changes)
     def edit(self, key: Key, change: dict[str, Any]) -> None:
         if self.exists(key):
@@ -115,16 +145,27 @@ class Trouble(RuleBasedStateMachine):
     # --- administrators --------------------------------------------------------------------------
 
     @rule(key=keys, domain=domains)
-    def reserve(self, key: Key, domain: str) -> None:
+    def register_half(self, key: Key, domain: str) -> None:
+        """The first half of a registration over HTTP, whose second half may come or not."""
         if self.it.claim(domain) is None:
-            self.it.reserve(key, domain)
+            self.it.register_half(key, domain)
+
+    @rule(domain=domains, namespace=namespaces)
+    def reserve(self, domain: str, namespace: str) -> None:
+        if self.it.claim(domain) is None:
+            self.it.reserve(domain, namespace)
+
+    @rule(domain=domains, namespace=namespaces)
+    def hand_over(self, domain: str, namespace: str) -> None:
+        if self.it.claim(domain) is not None:
+            self.it.hand_over(domain, namespace)
 
     @rule(domain=domains)
     def delete_claim(self, domain: str) -> None:
         if self.it.claim(domain) is not None:
             self.it.delete_claim(domain)
 
-    @rule(namespace=st.sampled_from(["one", "two"]))
+    @rule(namespace=namespaces)
     def renew_namespace(self, namespace: str) -> None:
         self.it.renew_namespace(namespace)
 
@@ -166,14 +207,20 @@ class Trouble(RuleBasedStateMachine):
         it = self.it
         it.run_for(0)
         it.ca.down = False
-        for domain in DOMAINS:
-            it.dns.records[domain] = "delegated"
+        owners = {domain: self.owner_of(domain) for domain in DOMAINS}
+        for domain, owner in owners.items():
+            it.dns.records[domain] = f"delegated:{owner.key.namespace}" if owner else "none"
         if not it.processes:
             it.start("left")
         for process in it.processes.values():
             _soothe(process)
-        it.run_for(3 * 86_400)
-        self.check_converged()
+        it.run_for(700)
+        self.wake_all()
+        it.run_for(5 * 86_400)
+        for domain, owner in owners.items():
+            if owner is not None:
+                self.check_owner(domain, owner)
+        self.check_everybody()
         it.forget_writes()
         it.run_for(4 * 3600)
         assert not it.meaningful, f"written though nothing changed: {it.meaningful}"
@@ -183,29 +230,60 @@ class Trouble(RuleBasedStateMachine):
         it.run_for(4 * 3600)
         assert not it.meaningful, f"written by a start: {it.meaningful}"
 
-    def check_converged(self) -> None:
-        claims = {claim.domain: claim for claim in self.it.claims}
-        resources = {domain.key: domain for domain in self.it.domains}
-        assert claims.keys() == {domain.domain for domain in resources.values()}
-        secrets = self.it.secrets()
-        for name, claim in claims.items():
-            holder = resources[claim.holder.key]
-            assert (holder.uid, holder.domain) == (claim.holder.uid, name)
-            status = self.it.status(holder.key)
-            assert (status["id"], status["verificationToken"]) == (claim.id, claim.token)
-            wants = holder.issuance == "Automatic" and holder.issuer is None
-            if wants and not holder.suspend:
-                assert status["phase"] == "active", status["conditions"][0]
-                assert f"{holder.key.namespace}/{holder.secret_name}" in secrets
-                assert claim.order is None
-        for key, resource in resources.items():
-            status = self.it.status(key)
+    def owner_of(self, domain: str) -> CustomDomain | None:
+        """Whose record is in the DNS in the end: somebody's who is there and not suspended, sooner
+        one's who does not hold the domain."""
+        claim = self.it.claim(domain)
+        reserved = claim.reserved_for if claim is not None else None
+        wanted = [
+            resource
+            for resource in self.it.domains
+            if resource.domain == domain
+            and not resource.suspend
+            and reserved in {None, resource.key.namespace}
+        ]
+        wanted.sort(key=lambda it: claim is not None and claim.holder.uid == it.uid)
+        # Only one of a namespace has a seat.
+        return next((it for it in wanted if self.is_alone(it)), None)
+
+    def is_alone(self, resource: CustomDomain) -> bool:
+        there = [it for it in self.it.domains if it.domain == resource.domain]
+        return [it.key.namespace for it in there].count(resource.key.namespace) == 1
+
+    def wake_all(self) -> None:
+        for resource in self.it.domains:
+            self.ask(resource.key, "check")
+
+    def check_owner(self, domain: str, owner: CustomDomain) -> None:
+        """Whose record is there has the domain, whoever had it before."""
+        claim, status = self.it.claim(domain), self.it.status(owner.key)
+        assert claim is not None
+        assert (claim.holder.uid, claim.holder.key) == (owner.uid, owner.key)
+        assert (status["id"], status["verificationToken"]) == (claim.id, claim.token)
+        if owner.issuance == "Automatic" and owner.issuer is None:
+            assert status["phase"] == "active", status["conditions"][0]
+            assert f"{owner.key.namespace}/{owner.secret_name}" in self.it.secrets()
+            assert claim.order is None
+
+    def check_everybody(self) -> None:
+        """Each has a seat, with its own id and token, or hears why not; nobody of another."""
+        seats = {seat.holder.uid: seat for claim in self.it.claims for seat in claim.seats}
+        resources = self.it.domains
+        for resource in resources:
+            status, seat = self.it.status(resource.key), seats.pop(resource.uid, None)
             assert status["observedGeneration"] == resource.generation
-            claim = claims[resource.domain or ""]
-            if claim.holder.uid != resource.uid:
-                assert status["conditions"][0]["reason"] == "HeldByAnother"
-        orders = {str(claim.holder.key) for claim in claims.values() if claim.order}
-        waiting = {place for place in secrets if place.endswith("-next")}
+            ready = status["conditions"][0]
+            if seat is None:
+                assert ready["reason"] in {"HeldByAnother", "Reserved"}, ready
+                assert "id" not in status
+            else:
+                assert (status["id"], status["verificationToken"]) == (seat.id, seat.token)
+            said = json.dumps({**status, "certificate": {}})
+            others = {*NAMESPACES} - {resource.key.namespace}
+            assert not [name for name in others if name in said], "another is named"
+        assert all(seat.standing.vacant_since for seat in seats.values()), "a seat of nobody's"
+        orders = {str(claim.holder.key) for claim in self.it.claims if claim.order}
+        waiting = {place for place in self.it.secrets() if place.endswith("-next")}
         assert waiting <= {f"{key}-tls-next" for key in orders}, "a key waits for nothing"
 
 

@@ -4,12 +4,13 @@ from dataclasses import replace
 from typing import Any
 
 import build
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from customdomains.controller.store import Store
-from customdomains.model.claim import Claim, Holder
+from customdomains.model.claim import NOBODY, Claim, Contender, Holder, Standing
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.policy.world import Check, Memory
 
@@ -91,6 +92,17 @@ def test_a_check_does_not_count_against_what_another_writer_knows():
     assert it.store.memory(build.KEY) == replace(CHECKED, check=None)
 
 
+@pytest.mark.parametrize(("writer", "doubted"), [(KEYS[1], True), (KEYS[0], False), (None, True)])
+def test_who_comes_to_hold_a_claim_is_looked_at_anew(writer: Key | None, doubted: bool):
+    """Unless it is the one who has just looked, and so came to hold it."""
+    it = Touched()
+    it.store.put_domain(version(1, key=KEYS[0]))
+    it.store.put_claim(claim(2, holder=Holder(KEYS[1], "one-uid", "b")))
+    it.store.remember(KEYS[0], CHECKED)
+    it.store.put_claim(claim(3, id="f" * 32, holder=Holder(KEYS[0], "uid", "a")), writer=writer)
+    assert (it.store.memory(KEYS[0]).check is None) is doubted
+
+
 class History(RuleBasedStateMachine):
     """Puts and drops in any order, held against a model without any index."""
 
@@ -117,15 +129,27 @@ class History(RuleBasedStateMachine):
         known = self.domains.pop(key, None)
         self.it.store.drop_domain(key, known.uid if known else "unheard of")
 
-    @rule(key=st.sampled_from(KEYS), name=st.sampled_from(NAMES[:2]))
-    def put_claim(self, key: Key, name: str) -> None:
+    @rule(
+        seats=st.lists(st.tuples(st.sampled_from(KEYS), st.booleans()), max_size=3),
+        name=st.sampled_from(NAMES[:2]),
+    )
+    def put_claim(self, seats: list[tuple[Key, bool]], name: str) -> None:
         number, known = self.next(), self.claims.get(name)
         uid = known.uid if known else f"claim-{number}"
-        holder = Holder(key, build.NAMESPACE_UID, f"holder-{number % 3}")
-        self.claims[name] = claim(number, domain=name, holder=holder, uid=uid)
+        new = claim(number, domain=name, holder=NOBODY, id="", reserved_for="one", uid=uid)
+        for key, vacant in seats:
+            holder = Holder(key, build.NAMESPACE_UID, f"domain-{number - 1}")
+            standing = Standing(vacant_since=build.NOW if vacant else None)
+            if new.holder == NOBODY:
+                new = replace(new, id=f"{number}", holder=holder, standing=standing)
+            else:
+                other = Contender(f"{number}-{len(new.contenders)}", "t", holder, standing)
+                new = replace(new, contenders=(*new.contenders, other))
+        self.claims[name] = new
         self.it.keys.clear()
-        self.it.store.put_claim(self.claims[name])
-        wanted = {k for k, domain in self.domains.items() if domain.domain == name} | {key}
+        self.it.store.put_claim(new)
+        wanted = {k for k, domain in self.domains.items() if domain.domain == name}
+        wanted |= {*new.keys, *(known.keys if known else ())}
         assert set(self.it.keys) == wanted, "not everybody whom it concerns is touched"
 
     @rule(name=st.sampled_from(NAMES[:2]))
@@ -139,16 +163,21 @@ class History(RuleBasedStateMachine):
         store = self.it.store
         assert {d.key: d for d in store.domains} == self.domains
         assert {c.domain: c for c in store.claims} == self.claims
+        seats = [(c, seat) for c in self.claims.values() for seat in c.seats]
         for key in KEYS:
             domain = self.domains.get(key)
-            held = {c.domain for c in self.claims.values() if c.holder.key == key}
             found = store.claim_for(key)
-            if domain is not None:
-                assert found == self.claims.get(domain.domain or "")
-                others = {n for n in held if self.claims[n].holder.uid != domain.uid}
-                assert {c.domain for c in store.leftovers(key)} == others
-            else:
-                assert (found.domain if found else None) in (held or {None})
+            assert found == (self.claims.get(domain.domain or "") if domain else None)
+            uid = domain.uid if domain else None
+            left = [(c, s) for c, s in seats if s.holder.key == key and s.holder.uid != uid]
+            assert sorted(store.leftovers(key), key=_by_id) == sorted(left, key=_by_id)
+            taken = [s for _, s in seats if s.holder.key.namespace == key.namespace]
+            there = [seat for seat in taken if seat.standing.vacant_since is None]
+            assert store.seats(key.namespace) == len(there)
+
+
+def _by_id(leftover: tuple[Claim, Contender]) -> str:
+    return leftover[1].id
 
 
 TestHistory = History.TestCase

@@ -2,42 +2,58 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import build
 import pytest
 from build import DAY, NOW
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from schema import faults, schema_of
 
 from customdomains.model.certificate import CertificateFacts, Method
 from customdomains.model.claim import (
+    NOBODY,
     CertificateRecord,
     Claim,
+    Contender,
     Failure,
     Holder,
     Order,
+    Standing,
     Verification,
     parse_claim,
     render_claim,
 )
 from customdomains.model.domain import Issuance, Key, default_secret_name, parse_domain
+from customdomains.model.evidence import Outcome, Seen
 from customdomains.model.identity import mint_identity
 from customdomains.model.reasons import Reason
 from customdomains.model.status import Checks, Status, mark_of
 from customdomains.model.times import format_optional, format_time, parse_time
 
+STATUS = schema_of("DomainClaim")["properties"]["status"]
+
 moments = st.integers(1, 7 * 10**9).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 words = st.text(min_size=1, max_size=40)
 methods = st.sampled_from(Method)
 holders = st.builds(Holder, st.builds(Key, words, words), words, st.none() | words)
+sights = st.builds(
+    Seen,
+    words,
+    st.sampled_from(Outcome),
+    st.lists(words, max_size=4).map(tuple),
+    st.booleans(),
+    st.none() | st.integers(0, 2**31 - 1),
+    st.integers(0, 10**6),
+)
 proofs = st.builds(
     Verification,
     methods,
     moments,
-    st.lists(words, max_size=4).map(tuple),
+    st.lists(sights, max_size=4).map(tuple),
     st.none() | moments,
     st.none() | words,
 )
@@ -71,11 +87,27 @@ failures = st.builds(
     st.text(max_size=200),
     st.booleans(),
 )
-claims = st.builds(
+standings = st.builds(
+    Standing,
+    since=st.none() | moments,
+    vacant_since=st.none() | moments,
+    expired_at=st.none() | moments,
+    asked=st.none() | words,
+    lost_at=st.none() | moments,
+    release=st.booleans(),
+)
+ids = st.text("0123456789abcdef", min_size=32, max_size=32)
+tokens = st.text("0123456789abcdef", min_size=64, max_size=64)
+contenders = st.builds(
+    Contender, ids, tokens, holders, standings, certificate=st.none() | certificates
+)
+kept = st.dictionaries(words, words, min_size=1, max_size=2)
+metadata = st.fixed_dictionaries({}, optional={"labels": kept, "annotations": kept})
+held = st.builds(
     Claim,
     domain=words,
-    id=st.text("0123456789abcdef", min_size=32, max_size=32),
-    token=st.text("0123456789abcdef", min_size=64, max_size=64),
+    id=ids,
+    token=tokens,
     holder=holders,
     uid=words,
     resource_version=words,
@@ -85,6 +117,22 @@ claims = st.builds(
     certificate=st.none() | certificates,
     failure=st.none() | failures,
     issue_handled=st.none() | words,
+    standing=standings,
+    contenders=st.lists(contenders, max_size=3).map(tuple),
+    reserved_for=st.none() | words,
+    metadata=metadata.map(lambda kept: kept or None),
+)
+reserved = st.builds(
+    Claim,
+    domain=words,
+    id=st.just(""),
+    token=st.just(""),
+    holder=st.just(NOBODY),
+    uid=words,
+    resource_version=words,
+    created=moments,
+    contenders=st.lists(contenders, max_size=3).map(tuple),
+    reserved_for=words,
 )
 
 
@@ -94,13 +142,31 @@ def stored(claim: Claim) -> dict[str, Any]:
     return body
 
 
-@given(claims)
+@given(held | reserved)
+@settings(deadline=None)
 def test_a_claim_is_the_same_after_reading_it_back(claim: Claim) -> None:
     body = stored(claim)
     assert parse_claim(body) == claim
-    assert (
-        list(faults(schema_of("DomainClaim")["properties"]["status"], body.get("status", {}))) == []
-    )
+    assert list(faults(STATUS, body.get("status", {}))) == []
+
+
+@given(held)
+@settings(deadline=None)
+def test_each_seat_sees_the_claim_as_its_own(claim: Claim) -> None:
+    """What one seat sees has nothing of another's."""
+    assert [seat.id for seat in claim.seats] == [claim.id, *(s.id for s in claim.contenders)]
+    assert set(claim.keys) == {seat.holder.key for seat in claim.seats}
+    for seat in claim.contenders:
+        view = claim.seen_by(seat)
+        assert view.seats == (replace(seat, standing=replace(seat.standing, since=view.since)),)
+        assert (view.verification, view.order, view.failure) == (None, None, None)
+        assert view.texts == (seat.token,)
+
+
+def test_a_claim_that_nobody_holds_has_no_seats() -> None:
+    claim = build.claim(id="", token="", holder=NOBODY, reserved_for="tenant")
+    assert (claim.seats, claim.keys, claim.holder_seat) == ((), (), None)
+    assert stored(claim)["spec"] == {"reservedFor": "tenant"}
 
 
 def test_a_new_claim_has_no_uid_and_no_status() -> None:
@@ -182,6 +248,7 @@ def test_a_resource_with_defaults() -> None:
     )
     assert domain.created == NOW
     assert domain.generation == 3
+    assert not domain.release
 
 
 def test_a_resource_with_everything() -> None:
@@ -189,6 +256,7 @@ def test_a_resource_with_everything() -> None:
     annotations = {
         "customdomains.dev/check-requested-at": "x" * 100,
         "customdomains.dev/issue-requested-at": "",
+        "customdomains.dev/release-on-delete": "true",
     }
     domain = parse_domain(
         {
@@ -204,6 +272,7 @@ def test_a_resource_with_everything() -> None:
     assert (domain.issuance, domain.issuer, domain.secret_name) == (Issuance.NEVER, "le", "s")
     assert domain.check_requested == "x" * 64
     assert domain.issue_requested is None
+    assert domain.release
     assert domain.status.phase == "active"
 
 

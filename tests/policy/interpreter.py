@@ -1,7 +1,8 @@
 """The smallest thing that carries out plans: a world in memory, without any waiting.
 
 It stores what the API server would store (JSON, whole seconds), keeps count of the writes, and
-checks at every turn what has to hold whatever happens.
+checks at every turn what has to hold whatever happens. Several may share one `Register`: then they
+want the same domain.
 """
 
 import json
@@ -14,30 +15,34 @@ from build import NAMESPACE_UID, NOW
 from schema import faults, schema_of
 
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
-from customdomains.model.claim import Claim, parse_claim, render_claim
-from customdomains.model.domain import CustomDomain
+from customdomains.model.claim import Claim, Contender, parse_claim, render_claim
+from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
 from customdomains.model.identity import Identity
 from customdomains.model.status import mark_of
-from customdomains.policy import schedule
+from customdomains.policy import nearby, schedule
 from customdomains.policy.decide import decide
 from customdomains.policy.findings import judge
-from customdomains.policy.nearby import after
-from customdomains.policy.ownership import holder_of
+from customdomains.policy.leaving import leave
+from customdomains.policy.ownership import holder_of, proof_expired_at
 from customdomains.policy.registration import new_claim
+from customdomains.policy.seats import enter
 from customdomains.policy.world import (
+    Announcement,
     Check,
     CheckDns,
     CompleteOrder,
     DropNextKey,
+    EnterClaim,
     Job,
+    LeaveClaim,
     Memory,
     MintClaim,
     OrderResult,
     PlaceOrder,
     Plan,
-    ReleaseClaim,
     ReplaceClaim,
+    Rules,
     World,
 )
 
@@ -45,32 +50,176 @@ TURNS = 4
 _CLAIM, _DOMAIN = schema_of("DomainClaim"), schema_of("CustomDomain")
 
 
-class Interpreter:
-    """One domain's world; `turn` brings it to rest."""
+class Register:
+    """The claim on `build.DOMAIN`, who wants it, and the clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules = build.RULES) -> None:
+        self.rules = rules
         self.now = NOW + timedelta(milliseconds=700)
-        self.domain: CustomDomain | None = None
-        self.namespace_uid = NAMESPACE_UID
         self.claim: Claim | None = None
+        self.wanted_by: list[Interpreter] = []
+        self.identities: dict[str, str] = {}
+        self.told: list[Announcement] = []
+        self._version = 0
+
+    def mint(self) -> Identity:
+        number = len(self.identities) + 1
+        identity = Identity(f"{number:032x}", f"{number:064x}")
+        self.identities[identity.id] = identity.token
+        return identity
+
+    def settle(self) -> None:
+        """Let everybody decide until nobody has anything to do without news."""
+        for _ in range(2 * len(self.wanted_by) + 2):
+            before = self.claim
+            for who in self.wanted_by:
+                who.act()
+            if self.claim == before:
+                break
+        else:
+            raise AssertionError("they do not come to rest")
+        for who in self.wanted_by:
+            who.rests()
+
+    def store(self, claim: Claim | None) -> None:
+        """What the API server makes of it."""
+        if claim is None:
+            assert self.claim is not None
+            assert self.claim.reserved_for is None, "a reservation is lost"
+            self.claim = None
+            return
+        if self.claim is not None:
+            assert claim != self.claim
+            assert claim.resource_version == self.claim.resource_version
+            self._nobody_is_displaced(self.claim, claim)
+            self._who_leaves_leaves_for_good(self.claim, claim)
+        self._seats_are_in_order(claim)
+        body = json.loads(json.dumps(render_claim(claim)))
+        assert list(faults(_CLAIM["properties"]["spec"], body["spec"])) == []
+        assert list(faults(_CLAIM["properties"]["status"], body.get("status", {}))) == []
+        self._version += 1
+        body["metadata"] |= {
+            "uid": claim.uid or f"claim-{self._version}",
+            "resourceVersion": str(self._version),
+        }
+        created = claim.created if claim.uid else self.now
+        body["metadata"]["creationTimestamp"] = created.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.claim = parse_claim(body)
+
+    def _seats_are_in_order(self, claim: Claim) -> None:
+        namespaces = [seat.holder.namespace_uid for seat in claim.seats]
+        assert len(namespaces) == len(set(namespaces)), "a namespace has two seats"
+        assert len(claim.contenders) <= self.rules.claims.contenders
+        for seat in claim.seats:
+            assert self.identities.get(seat.id, seat.token) == seat.token, "another token"
+        if self.claim is None:
+            return
+        kept = {seat.holder.namespace_uid: seat.id for seat in self.claim.seats}
+        for seat in claim.seats:
+            assert kept.get(seat.holder.namespace_uid, seat.id) == seat.id, "another id"
+
+    def _who_leaves_leaves_for_good(self, before: Claim, after: Claim) -> None:
+        """Whoever is there keeps the seat, with what is on record for its Secret."""
+        left = {seat.id: seat for seat in after.seats}
+        for seat in before.seats:
+            kept, standing = left.get(seat.id), seat.standing
+            there = any(
+                who.domain is not None and who.domain.uid == seat.holder.uid
+                for who in self.wanted_by
+            )
+            if kept is None:
+                assert not there, "a seat is given up whose owner lives"
+                gone = standing.vacant_since or standing.expired_at or standing.release
+                assert gone, "a seat is not kept for its namespace"
+            elif there and after.id != before.id:
+                assert kept.certificate == seat.certificate, "a Secret is forgotten"
+
+    def _nobody_is_displaced(self, before: Claim, after: Claim) -> None:
+        if before.id == after.id or before.verification is None:
+            return
+        left = before.standing.vacant_since is not None or before.standing.release
+        ends = proof_expired_at(before, self.rules)
+        assert left or (ends is not None and self.now >= ends), "a proved holder is displaced"
+        assert left or after.verification is not None, "displaced without any proof"
+
+
+class Interpreter:
+    """One domain's world; `turn` brings it, and whoever wants the same domain, to rest."""
+
+    def __init__(
+        self,
+        register: Register | None = None,
+        key: Key = build.KEY,
+        namespace_uid: str = NAMESPACE_UID,
+    ) -> None:
+        self.register = register or Register()
+        self.register.wanted_by.append(self)
+        self.key = key
+        self.domain: CustomDomain | None = None
+        self.namespace_uid = namespace_uid
         self.status: dict[str, Any] = {}
         self.memory = Memory()
         self.check_job: CheckDns | None = None
         self.order_job: PlaceOrder | CompleteOrder | DropNextKey | None = None
         self.due: datetime | None = None
         self.writes: list[str] = []
-        self.minted = 0
-        self.version = 0
+        self.started = self.now
+
+    @property
+    def now(self) -> datetime:
+        return self.register.now
+
+    @now.setter
+    def now(self, moment: datetime) -> None:
+        self.register.now = moment
+
+    @property
+    def claim(self) -> Claim | None:
+        return self.register.claim
+
+    @property
+    def seat(self) -> Contender | None:
+        """Our seat on the claim."""
+        if self.claim is None or self.domain is None:
+            return None
+        holder = holder_of(self.domain, self.namespace_uid)
+        return next((seat for seat in self.claim.seats if seat.holder == holder), None)
+
+    @property
+    def view(self) -> Claim | None:
+        """The claim as it is for us."""
+        seat, claim = self.seat, self.claim
+        if seat is None or claim is None:
+            return None
+        return claim if seat.id == claim.id else claim.seen_by(seat)
 
     def world(self) -> World:
         """What `decide` gets to see."""
-        domain = self.domain
+        domain, claim = self.domain, self.claim
         if domain is not None:
             domain = replace(domain, status=mark_of(self.status))
-        return World(build.KEY, domain, self.claim, self.namespace_uid, self.memory, build.RULES)
+        asked = None
+        for other in self.register.wanted_by:
+            if claim and other.domain and claim.holder.uid == other.domain.uid:
+                asked = other.domain.check_requested
+        return World(
+            self.key,
+            domain,
+            claim,
+            self.namespace_uid,
+            self.memory,
+            self.register.rules,
+            started=self.started,
+            holder_asked=asked,
+        )
 
     def turn(self) -> None:
         """Decide and act until there is nothing more to do without news."""
+        self.register.settle()
+
+    def act(self) -> None:
+        """Do what there is to do for us."""
+        left = self._clear_up()
         for _ in range(TURNS):
             plan = decide(self.world(), self.now)
             if plan.claim is None:
@@ -81,22 +230,58 @@ class Interpreter:
             self._write_claim(plan)
         else:
             raise AssertionError("it does not come to rest")
+        self.due = min((due for due in (self.due, left) if due), default=None)
+
+    def rests(self) -> None:
+        """Nothing is to be done without news, and there is a way on."""
         again = decide(self.world(), self.now)
         assert again.claim is None, "it would write the claim without news"
         assert again.status is None or again.status.mark == mark_of(self.status)
         assert again.due is None or again.due > self.now
         self._has_a_way_on(again)
+        self._names_nobody_else()
+
+    def _clear_up(self) -> datetime | None:
+        """Look after the seats of those who were here before; when to do so again."""
+        due = None
+        for _ in range(TURNS):
+            claim, mine = self.claim, self.domain
+            gone = [
+                seat
+                for seat in (claim.seats if claim else ())
+                if seat.holder.key == self.key and (mine is None or mine.uid != seat.holder.uid)
+            ]
+            there = mine is not None
+            gone = [s for s in gone if not there or s.holder.namespace_uid != self.namespace_uid]
+            plans = [leave(claim, s, self.now, self.register.rules.claims) for s in gone if claim]
+            due = min((plan.due for plan in plans if plan.due), default=None)
+            wanted = [plan for plan in plans if plan.claim is not None]
+            if not wanted:
+                break
+            self._write_claim(wanted[0])
+        assert due is None or due > self.now
+        return due
 
     def _has_a_way_on(self, plan: Plan) -> None:
         """A job, a due time, or only somebody else can change anything."""
         if self.domain is None:
-            assert self.claim is None or plan.due is not None
+            vacant = [
+                s for s in (self.claim.seats if self.claim else ()) if s.holder.key == self.key
+            ]
+            assert not vacant or self.due is not None
             return
-        ours = self.claim is not None and self.claim.holder == holder_of(
-            self.domain, self.namespace_uid
-        )
-        waits_for_others = self.domain.suspend or self.domain.refusal is not None
-        assert self.check_job or self.order_job or plan.due or (ours and waits_for_others)
+        seat = self.seat
+        asleep = seat is not None and (seat.standing.expired_at or seat.standing.lost_at)
+        waits_for_others = self.domain.suspend or self.domain.refusal is not None or asleep
+        assert self.check_job or self.order_job or plan.due or waits_for_others
+
+    def _names_nobody_else(self) -> None:
+        """Of whom else wants the domain nothing is said."""
+        said = json.dumps(self.status) if self.domain is not None else ""
+        for other in self.register.wanted_by:
+            if other is not self:
+                assert other.key.namespace not in said
+                assert f'"{other.key.name}"' not in said
 
     def _conclude(self, plan: Plan) -> None:
         self.memory = replace(self.memory, result=None)
@@ -133,6 +318,7 @@ class Interpreter:
         assert job.claim.verification is not None
         assert job.claim.verification.gone_since is None
         assert self.claim is not None
+        assert self.claim.holder == holder_of(domain, self.namespace_uid), "ordered by no holder"
         if isinstance(job, PlaceOrder):
             assert self.claim.order is None, "a second order"
         else:
@@ -141,26 +327,41 @@ class Interpreter:
 
     def _write_claim(self, plan: Plan) -> None:
         self.writes.append("claim")
+        self.register.told += plan.announcements
         match plan.claim:
             case MintClaim():
                 assert self.domain is not None
                 assert self.claim is None
-                self.minted += 1
-                identity = Identity(f"{self.minted:032x}", f"{self.minted:064x}")
                 holder = holder_of(self.domain, self.namespace_uid)
-                self._store(new_claim(build.DOMAIN, holder, identity))
+                self._store(new_claim(build.DOMAIN, holder, self.register.mint()))
+            case EnterClaim(claim):
+                assert self.domain is not None
+                assert claim == self.claim
+                holder = holder_of(self.domain, self.namespace_uid)
+                rules = self.register.rules.claims
+                entered = enter(claim, holder, self.register.mint(), self.now, rules, seats=0)
+                assert isinstance(entered, Claim)
+                self._store(entered)
             case ReplaceClaim(claim):
-                assert self.claim is not None
-                assert claim != self.claim
-                assert (claim.id, claim.token) == (self.claim.id, self.claim.token)
-                assert claim.resource_version == self.claim.resource_version
+                self._is_proved_by_us(claim)
                 self._store(claim)
                 self._settle()
-            case ReleaseClaim():
-                assert self.domain is None
-                self.claim = None
+            case LeaveClaim(claim, _, after):
+                assert claim == self.claim
+                self._store(after)
             case None:
                 pass
+
+    def _is_proved_by_us(self, after: Claim) -> None:
+        """Who takes a claim over has just seen its own record, not another's."""
+        if self.claim is None or after.id == self.claim.id or after.verification is None:
+            return
+        check, view = self.memory.check, self.view
+        assert check is not None
+        assert view is not None
+        assert view.id == after.id, "somebody else is made the holder"
+        assert timedelta(0) <= self.now - check.at < schedule.PROOF_FRESHNESS
+        assert judge(check.evidence, view, build.ZONE, check.at).proof is not None
 
     def _settle(self) -> None:
         result = self.memory.result
@@ -168,23 +369,31 @@ class Interpreter:
         if result is not None and isinstance(result.outcome, IssuedCertificate):
             self.memory = replace(self.memory, next_key_to_drop=result.job.secret_name)
 
-    def _store(self, claim: Claim) -> None:
-        body = json.loads(json.dumps(render_claim(claim)))
-        assert list(faults(_CLAIM["properties"]["spec"], body["spec"])) == []
-        assert list(faults(_CLAIM["properties"]["status"], body.get("status", {}))) == []
-        self.version += 1
-        body["metadata"] |= {"uid": f"claim-{claim.id}", "resourceVersion": str(self.version)}
-        created = claim.created if claim.uid else self.now
-        body["metadata"]["creationTimestamp"] = created.strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.claim = parse_claim(body)
+    def _store(self, claim: Claim | None) -> None:
+        before = self.claim
+        self.register.store(claim)
+        if before is not None and claim is not None and before.id != claim.id:
+            self._doubt(claim)
+
+    def _doubt(self, claim: Claim) -> None:
+        """Who comes to hold a claim by another's write is looked at anew."""
+        for who in self.register.wanted_by:
+            mine = who.domain is not None and who.domain.uid == claim.holder.uid
+            if who is not self and mine:
+                who.memory = replace(who.memory, check=None)
 
     # What happens outside.
 
+    def remove(self) -> None:
+        """The resource is deleted, which nobody has heard of until the next turn."""
+        self.domain, self.status, self.memory = None, {}, Memory()
+        self.check_job, self.order_job = None, None
+
     def finish_check(self, evidence: Evidence) -> None:
         """The lookup has ended."""
-        assert self.check_job is not None
-        check = Check(self.now, evidence, self.check_job.request)
-        check = after(self.memory.check, check, self.check_job)
+        job = self.check_job
+        assert job is not None
+        check = nearby.after(self.memory.check, Check(self.now, evidence, job.request), job)
         self.memory = replace(
             self.memory, check=check, checking=False, attempts=self.memory.attempts + 1
         )
@@ -205,5 +414,7 @@ class Interpreter:
 
     def restart(self) -> None:
         """All that was not stored is lost."""
-        self.memory, self.check_job, self.order_job = Memory(), None, None
+        for who in self.register.wanted_by:
+            who.memory, who.check_job, who.order_job = Memory(), None, None
+            who.started = self.now
         self.turn()

@@ -8,7 +8,8 @@ import pytest
 from customdomains.model.names import NameRefusedError
 from customdomains.model.reasons import Reason
 from customdomains.policy.announcements import announce, failed
-from customdomains.policy.projection import project_refused, project_taken
+from customdomains.policy.projection import project_refused, project_unseated
+from customdomains.policy.seats import Refusal
 
 
 def test_a_registration_over_http_is_told_once_its_resource_is_there():
@@ -26,7 +27,16 @@ def test_a_refused_name_is_told(reason):
     assert (told.reason, told.note, told.warning) == (reason, "no such name", True)
 
 
-def test_a_name_that_another_holds_is_told():
-    told = failed(project_taken(build.domain()))
+@pytest.mark.parametrize(
+    "reason",
+    [
+        Reason.HELD_BY_ANOTHER,
+        Reason.RESERVED,
+        Reason.QUOTA_EXCEEDED,
+        Reason.TOO_MANY_CONTENDERS,
+    ],
+)
+def test_who_gets_no_seat_is_told(reason):
+    told = failed(project_unseated(build.domain(), Refusal(reason, "no room")))
     assert told is not None
-    assert told.reason == Reason.HELD_BY_ANOTHER
+    assert (told.reason, told.note, told.warning) == (reason, "no room", True)

@@ -9,11 +9,11 @@ from typing import Any
 
 import build
 import pytest
-from build import DAY, HOUR, MINUTE, SECOND
+from build import DAY, HOUR, MINUTE, RULES, SECOND
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from interpreter import Interpreter
+from interpreter import Interpreter, Register
 
 from customdomains.model.certificate import (
     CertificateFacts,
@@ -21,11 +21,12 @@ from customdomains.model.certificate import (
     OrderError,
     PlacedOrder,
 )
-from customdomains.model.domain import Issuance
+from customdomains.model.domain import Issuance, Key
 from customdomains.model.evidence import Evidence, Outcome
 from customdomains.model.reasons import Phase, Reason
 from customdomains.policy.findings import delegation_target
-from customdomains.policy.world import CompleteOrder, DropNextKey, PlaceOrder
+from customdomains.policy.succession import is_asleep
+from customdomains.policy.world import ClaimRules, CompleteOrder, DropNextKey, PlaceOrder
 
 TROUBLES = st.sampled_from(
     [Reason.CA_UNREACHABLE, Reason.CA_RATE_LIMITED, Reason.ORDER_INVALID, Reason.SECRET_CONFLICT]
@@ -37,36 +38,52 @@ RECORDS = st.sampled_from(
         "token",
         "digests",
         "token and digests",
+        "tokens of all",
         "missing",
         "wrong",
         "elsewhere",
         "silent",
     ]
 )
+SEATS = ClaimRules(contenders=2)
+WHO = st.integers(0, 2)
 
 
-class Life(RuleBasedStateMachine):
-    """One domain's life."""
+class Lives(RuleBasedStateMachine):
+    """Three namespaces, in each a CustomDomain that comes and goes, and one domain they all want.
+
+    `it` is the one that things happen to just now.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.it = Interpreter()
+        self.register = Register(replace(RULES, claims=SEATS))
+        names = ("tenant", "shop"), ("rival", "site"), ("third", "page")
+        self.all = [
+            Interpreter(self.register, Key(*name), f"{name[0]}-{name[1]}-uid") for name in names
+        ]
+        self.it = self.all[0]
+        self.owner = self.it
         self.records = "missing"
         self.orders = 0
         self.registrations = 0
-        self.identity: tuple[str, str] | None = None
         self.shown: Evidence | None = None
 
-    @initialize()
-    def register(self) -> None:
+    @initialize(first=WHO)
+    def register_one(self, first: int) -> None:
+        self.owner = self.it = self.all[first]
         self.create()
+
+    @rule(who=WHO)
+    def turn_to(self, who: int) -> None:
+        self.it = self.all[who]
 
     @precondition(lambda self: self.it.domain is None)
     @rule()
     def create(self) -> None:
         self.registrations += 1
         uid = f"uid-{self.registrations}"
-        self.it.domain = build.domain(uid=uid, created=self.it.now)
+        self.it.domain = build.domain(key=self.it.key, uid=uid, created=self.it.now)
         self.it.status = {"observedGeneration": -1}
         self.it.turn()
 
@@ -74,7 +91,7 @@ class Life(RuleBasedStateMachine):
     @rule(seen_in_time=st.booleans())
     def delete(self, seen_in_time: bool) -> None:
         """A deletion with the creation right behind it may look like a change of the uid."""
-        self.it.domain = None
+        self.it.remove()
         if seen_in_time:
             self.it.turn()
 
@@ -82,6 +99,23 @@ class Life(RuleBasedStateMachine):
     @rule()
     def make_the_namespace_again(self) -> None:
         self.it.namespace_uid += "x"
+
+    @precondition(lambda self: self.it.domain is not None)
+    @rule(name=st.sampled_from(["shop", "site", "again"]))
+    def prune_and_rename(self, name: str) -> None:
+        """Deleted, and made anew under another name, perhaps before anybody has seen it go."""
+        self.it.remove()
+        self.it.turn()
+        if all(name != other.key.name for other in self.all if other is not self.it):
+            self.it.key = self.it.key._replace(name=name)
+        self.create()
+
+    @precondition(lambda self: self.it.domain is not None)
+    @rule(release=st.booleans())
+    def ask_for_release(self, release: bool) -> None:
+        assert self.it.domain is not None
+        self.it.domain = replace(self.it.domain, release=release)
+        self.it.turn()
 
     @precondition(lambda self: self.it.domain is not None)
     @rule(
@@ -124,15 +158,17 @@ class Life(RuleBasedStateMachine):
         )
     )
     def forge_the_status(self, forged: dict[str, Any]) -> None:
+        self.it.turn()
         before, writes = self.it.claim, len(self.it.writes)
         self.it.status = dict(forged)
         self.it.turn()
         assert self.it.claim == before
         assert len(self.it.writes) <= writes + 1
 
-    @rule(records=RECORDS)
-    def set_records(self, records: str) -> None:
-        self.records = records
+    @rule(records=RECORDS, owner=WHO)
+    def set_records(self, records: str, owner: int) -> None:
+        """What is in the DNS, and for whose seat it was set."""
+        self.records, self.owner = records, self.all[owner]
 
     @precondition(lambda self: self.it.check_job is not None)
     @rule()
@@ -141,15 +177,19 @@ class Life(RuleBasedStateMachine):
         self.it.finish_check(self.shown)
 
     def evidence(self) -> Evidence:
-        claim = self.it.claim
-        if claim is None:
+        claim, view = self.it.claim, self.owner.view
+        if self.records == "tokens of all" and claim is not None:
+            return build.evidence(build.answer(*(seat.token for seat in claim.seats)))
+        if view is None and self.records not in {"wrong", "elsewhere", "silent"}:
             return build.MISSING
-        digests = claim.order.digests if claim.order else (build.DIGEST,)
+        wanted = view or build.claim()
+        digests = wanted.order.digests if wanted.order else (build.DIGEST,)
         answers = {
-            "delegated": build.answer(*claim.texts, cname=delegation_target(claim, build.ZONE)),
-            "token": build.answer(claim.token),
+            "delegated": build.answer(*wanted.texts, cname=delegation_target(wanted, build.ZONE)),
+            "token": build.answer(wanted.token),
             "digests": build.answer(*digests),
-            "token and digests": build.answer(claim.token, *digests),
+            "token and digests": build.answer(wanted.token, *digests),
+            "tokens of all": build.nothing(),
             "missing": build.nothing(),
             "wrong": build.answer("something\x1b[31m else\n"),
             "elsewhere": build.answer(cname="x." * 120 + "net"),
@@ -216,79 +256,114 @@ class Life(RuleBasedStateMachine):
     @rule()
     def a_restart_writes_nothing(self) -> None:
         """With the same answers from the DNS; one that did not answer is not asked again."""
-        assert self.shown is not None
-        writes = list(self.it.writes)
+        self.it.turn()  # somebody may have gone unseen
+        if not self.at_rest():
+            return
+        writes = [list(who.writes) for who in self.all]
         self.it.restart()
-        while self.it.check_job is not None:
-            self.it.finish_check(self.shown)
-        assert self.it.writes == writes
+        for who in self.all:
+            while who.check_job is not None:
+                assert self.shown is not None
+                who.finish_check(self.shown)
+        assert [who.writes for who in self.all] == writes
 
     def at_rest(self) -> bool:
-        it = self.it
-        return (
-            it.domain is not None
-            and it.check_job is None
-            and it.order_job is None
-            and it.memory.check is not None
-            and it.memory.check.evidence is self.shown
-            and bool(it.memory.check.evidence.conclusive)
-            and it.memory.check.at == it.now
+        return any(who.domain is not None for who in self.all) and all(
+            who.domain is None
+            or (
+                who.check_job is None
+                and who.order_job is None
+                and (
+                    who.domain.suspend
+                    or who.seat is None
+                    or is_asleep(who.seat)
+                    or (
+                        who.memory.check is not None
+                        and who.memory.check.evidence is self.shown
+                        and bool(who.memory.check.evidence.conclusive)
+                        and who.memory.check.at == who.now
+                    )
+                )
+            )
+            for who in self.all
         )
 
     @precondition(lambda self: self.it.domain is not None)
     @rule()
     def then_everything_goes_well(self) -> None:
-        """From wherever it is, the way to a certificate is open."""
+        """From wherever it is, the way to a certificate is open, for who owns the domain."""
         it = self.it
         assert it.domain is not None
-        self.records = "delegated"
         good = {"suspend": False, "issuance": Issuance.AUTOMATIC, "issuer": None}
-        it.domain = replace(it.domain, **good, generation=it.domain.generation + 1)
+        asked = f"now-{self.register.now.timestamp()}"
+        it.domain = replace(
+            it.domain, **good, generation=it.domain.generation + 1, check_requested=asked
+        )
+        self.records, self.owner = "delegated", it
         it.turn()
-        if it.status.get("id") is None and it.claim is not None and it.status.get("phase"):
-            return  # another namespace's claim: only its holder can let it go
-        for _ in range(40):
+        if it.seat is None:  # no room for one more
+            assert it.status["phase"] == Phase.FAILED
+            assert it.claim is not None
+            assert len(it.claim.contenders) == SEATS.contenders
+            return
+        for _ in range(300):
             if it.status.get("phase") == Phase.ACTIVE and self.is_wanted():
                 return
-            if it.check_job is not None:
-                self.a_check_ends()
-            elif it.order_job is not None:
-                self.an_order_goes_well(90 * DAY, None)
-            else:
-                assert it.due is not None
-                it.now = it.due
+            if it.seat is not None and is_asleep(
+                it.seat
+            ):  # it had to wait for too long: asked anew
+                asked += "!"
+                it.domain = replace(it.domain, check_requested=asked)
                 it.turn()
+            self.work()
         raise AssertionError(f"no way to a certificate from {it.claim}, {it.status}")
 
+    def work(self) -> None:
+        """Whatever is out ends, or else time passes until somebody is due."""
+        for who in self.all:
+            self.it, back = who, self.it
+            busy = who.check_job is not None or who.order_job is not None
+            if who.check_job is not None:
+                self.a_check_ends()
+            elif who.order_job is not None:
+                self.an_order_goes_well(90 * DAY, None)
+            self.it = back
+            if busy:
+                return
+        dues = [who.due for who in self.all if who.due is not None]
+        self.it.now = max(min(dues), self.it.now + 2 * HOUR)
+        self.it.turn()
+
     def is_wanted(self) -> bool:
-        claim, domain = self.it.claim, self.it.domain
+        claim, domain = self.it.view, self.it.domain
         have = claim.certificate if claim else None
         return domain is not None and have is not None and have.secret_name == domain.secret_name
 
     @invariant()
-    def the_identity_stays(self) -> None:
-        claim = self.it.claim
-        if claim is None:
-            self.identity = None
-            return
-        identity = (claim.id, claim.token)
-        assert self.identity in {None, identity}
-        self.identity = identity
+    def the_phase_tells_the_truth(self) -> None:
+        for who in self.all:
+            claim, phase = who.claim, who.status.get("phase")
+            if who.domain is None or claim is None or who.status.get("id") != claim.id:
+                continue
+            if phase in {Phase.VERIFIED, Phase.CERTIFICATE_PENDING}:
+                assert claim.verification is not None
+            if phase == Phase.ACTIVE:
+                assert claim.certificate is not None
+            if phase == Phase.FAILED:
+                ready = who.status["conditions"][0]
+                assert ready["type"] == "Ready"
+                assert len(ready["message"]) > 20
 
     @invariant()
-    def the_phase_tells_the_truth(self) -> None:
-        claim, phase = self.it.claim, self.it.status.get("phase")
-        if self.it.domain is None or claim is None or self.it.status.get("id") != claim.id:
-            return
-        if phase in {Phase.VERIFIED, Phase.CERTIFICATE_PENDING}:
-            assert claim.verification is not None
-        if phase == Phase.ACTIVE:
-            assert claim.certificate is not None
-        if phase == Phase.FAILED:
-            ready = self.it.status["conditions"][0]
-            assert ready["type"] == "Ready"
-            assert len(ready["message"]) > 20
+    def only_the_holder_is_told_that_it_holds(self) -> None:
+        for who in self.all:
+            if who.domain is None or "conditions" not in who.status:
+                continue
+            claimed = {c["type"]: c for c in who.status["conditions"]}["Claimed"]
+            if claimed["status"] == "True":
+                assert who.claim is not None
+                assert who.status["id"] == who.claim.id
 
 
-Life.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
-TestLife = pytest.mark.timeout(300)(Life.TestCase)
+Lives.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestLives = pytest.mark.timeout(300)(Lives.TestCase)

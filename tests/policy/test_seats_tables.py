@@ -309,7 +309,7 @@ def test_an_expired_holder_goes_behind_the_first_who_waits() -> None:
     assert (after.id, after.holder, after.standing) == (
         "id-c",
         seat("c").holder,
-        seat("c").standing,
+        Standing(since=NOW),
     )
     assert [other.id for other in after.contenders] == ["id-a", "id-b", "id-d", claim.id]
     former = after.contenders[-1]
@@ -389,7 +389,7 @@ LINE = (
     seat("two"),
 )
 HEIRS: list[tuple[tuple[Contender, ...], str, Standing]] = [
-    (LINE, "id-one", LINE[3].standing),
+    (LINE, "id-one", Standing(since=NOW)),
     (LINE[:3], "id-lost", Standing(since=NOW)),
     (LINE[:2], "id-expired", LINE[1].standing),
     (LINE[:1], "id-away", LINE[0].standing),

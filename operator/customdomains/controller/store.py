@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from customdomains.model.claim import Claim
+from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.policy.world import Memory
 
@@ -34,7 +34,8 @@ class Store:
         self._domains: dict[Key, CustomDomain] = {}
         self._claims: dict[str, Claim] = {}
         self._by_name: dict[str, tuple[Key, ...]] = {}
-        self._by_holder: dict[Key, tuple[str, ...]] = {}
+        self._by_seat: dict[Key, tuple[str, ...]] = {}
+        self._seats: Counter[str] = Counter()
         self._memories: dict[Key, Memory] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
 
@@ -60,21 +61,27 @@ class Store:
         return self._claims.get(name)
 
     def claim_for(self, key: Key) -> Claim | None:
-        """The claim that the decision on `key` is about: of its domain; where the resource is
-        gone, the one it held."""
+        """The claim on the domain that the resource at `key` wants."""
         domain = self._domains.get(key)
-        if domain is not None:
-            return self._claims.get(domain.domain) if domain.domain else None
-        held = self._by_holder.get(key, ())
-        return self._claims.get(held[0]) if held else None
+        return self._claims.get(domain.domain) if domain and domain.domain else None
 
-    def leftovers(self, key: Key) -> tuple[Claim, ...]:
-        """Claims held in the name of a resource that was at `key` before the one that is."""
+    def leftovers(self, key: Key) -> tuple[tuple[Claim, Contender], ...]:
+        """Seats in the name of a resource that was at `key` before the one that is, if one is."""
         domain = self._domains.get(key)
-        if domain is None:
-            return ()
-        held = (self._claims[name] for name in self._by_holder.get(key, ()))
-        return tuple(claim for claim in held if claim.holder.uid != domain.uid)
+        uid = domain.uid if domain is not None else None
+        left: list[tuple[Claim, Contender]] = []
+        for name in self._by_seat.get(key, ()):
+            claim = self._claims[name]
+            if claim.contenders or domain is None or claim.holder.uid != uid:
+                seats = (seat for seat in claim.seats if seat.holder.key == key)
+                left += (
+                    (claim, seat) for seat in seats if domain is None or seat.holder.uid != uid
+                )
+        return tuple(left)
+
+    def seats(self, namespace: str) -> int:
+        """How many seats on claims a namespace has, without those that are vacant."""
+        return self._seats[namespace]
 
     def put_domain(self, domain: CustomDomain, *, own: bool = False) -> None:
         """A version of a resource, from a watch, or (`own`) from the answer to our write about
@@ -112,13 +119,12 @@ class Store:
         if claim.uid in self._gone or (known is not None and not _newer(claim, known)):
             return
         self._claims[claim.domain] = claim
-        if known is None or known.holder.key != claim.holder.key:
-            if known is not None:
-                _unlink(self._by_holder, known.holder.key, claim.domain)
-            _link(self._by_holder, claim.holder.key, claim.domain)
-        if writer is None and known is not None:
-            self._doubt(claim.holder.key)
-        self._touch_all(claim, writer)
+        self._index(known, claim)
+        if known is not None:
+            moved = known.id != claim.id
+            if writer is None or (moved and writer != claim.holder.key):
+                self._doubt(claim.holder.key)
+        self._touch_all(known, claim, writer)
 
     def drop_claim(self, claim: Claim) -> None:
         """`claim` is gone; a newer one under the same name stays."""
@@ -127,8 +133,8 @@ class Store:
         if known is None or known.uid != claim.uid:
             return
         del self._claims[claim.domain]
-        _unlink(self._by_holder, known.holder.key, claim.domain)
-        self._touch_all(known, None)
+        self._index(known, None)
+        self._touch_all(known, None, None)
 
     def memory(self, key: Key) -> Memory:
         """What this process remembers about `key`."""
@@ -141,7 +147,8 @@ class Store:
 
     def _doubt(self, key: Key) -> None:
         """Somebody else wrote the claim, who may have looked at the DNS after this process did. Two
-        that each hold against the other what they saw once would write without end."""
+        that each hold against the other what they saw once would write without end. And who comes
+        to hold a claim is to be looked at as it is then."""
         memory = self._memories.get(key)
         if memory is not None:
             self._memories[key] = replace(memory, check=None)
@@ -155,10 +162,48 @@ class Store:
         if len(self._gone) > _GONE_KEPT:
             self._gone.popitem(last=False)
 
-    def _touch_all(self, claim: Claim, writer: Key | None) -> None:
-        for key in {claim.holder.key, *self._by_name.get(claim.domain, ())}:
+    def _index(self, known: Claim | None, claim: Claim | None) -> None:
+        """Keep the indexes in step with a claim that came, changed or went."""
+        if known is not None and claim is not None and _same_seats(known, claim):
+            return
+        before = known.keys if known is not None else ()
+        after = claim.keys if claim is not None else ()
+        for key in before:
+            if known is not None and key not in after:
+                _unlink(self._by_seat, key, known.domain)
+        for key in after:
+            if claim is not None and key not in before:
+                _link(self._by_seat, key, claim.domain)
+        counted = Counter(_taken(claim))
+        counted.subtract(_taken(known))
+        for namespace, number in counted.items():
+            self._seats[namespace] += number
+            if not self._seats[namespace]:
+                del self._seats[namespace]
+
+    def _touch_all(self, known: Claim | None, claim: Claim | None, writer: Key | None) -> None:
+        touched: set[Key] = set()
+        for version in (known, claim):
+            if version is not None:
+                touched |= {*version.keys, *self._by_name.get(version.domain, ())}
+        for key in touched:
             if key != writer:
                 self._touch(key)
+
+
+def _same_seats(one: Claim, other: Claim) -> bool:
+    return (one.holder, one.standing, one.contenders) == (
+        other.holder,
+        other.standing,
+        other.contenders,
+    )
+
+
+def _taken(claim: Claim | None) -> Iterable[str]:
+    """The namespaces of a claim's seats, without those that are vacant."""
+    if claim is None:
+        return ()
+    return (s.holder.key.namespace for s in claim.seats if s.standing.vacant_since is None)
 
 
 def _newer(new: CustomDomain | Claim, known: CustomDomain | Claim) -> bool:

@@ -81,9 +81,10 @@ class Sweep:
         """Once over everything. Raises `ApiError`."""
         await self._find_missed()
         for claim in list(self._store.claims):
-            held = self._store.domain(claim.holder.key)
-            if held is None or held.uid != claim.holder.uid:
-                self._wake(claim.holder.key)
+            for seat in claim.seats:
+                sits = self._store.domain(seat.holder.key)
+                if sits is None or sits.uid != seat.holder.uid:
+                    self._wake(seat.holder.key)
         for secret in await self._secrets.owned():
             try:
                 await self._look_after(secret)
@@ -111,7 +112,7 @@ class Sweep:
     async def _look_after(self, secret: OwnedSecret) -> None:
         claim = self._store.claim(secret.domain)
         now = self._now()
-        if claim is not None and claim.id == secret.id and _in_use(secret, claim):
+        if claim is not None and _in_use(secret, claim):
             if secret.orphaned_at is not None:
                 await self._secrets.mark_orphaned(secret, None)
         elif secret.orphaned_at is None:
@@ -127,9 +128,13 @@ class Sweep:
 
 
 def _in_use(secret: OwnedSecret, claim: Claim) -> bool:
-    """Whether the claim's certificate is in it, or may be on its way there."""
-    if claim.order is not None:
-        return True
-    if secret.role == ROLE_NEXT_KEY or claim.certificate is None:
+    """Whether a certificate of somebody who is there is in it, or may be on its way there: also of
+    one who has lost the claim and may still be serving with it."""
+    seat = next((seat for seat in claim.seats if seat.id == secret.id), None)
+    if seat is None or seat.standing.vacant_since is not None:
         return False
-    return secret.name == claim.certificate.secret_name
+    if seat.id == claim.id and claim.order is not None:
+        return True
+    if secret.role == ROLE_NEXT_KEY or seat.certificate is None:
+        return False
+    return secret.name == seat.certificate.secret_name

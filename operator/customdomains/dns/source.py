@@ -8,7 +8,7 @@ from customdomains.model.claim import Claim
 
 
 class ClaimTexts:
-    """A `TextSource` of claims' tokens and challenge digests, by the claims' ids."""
+    """A `TextSource` of tokens and challenge digests, by the ids of claims' seats."""
 
     def __init__(self, synced: Callable[[], bool]) -> None:
         """`synced` tells whether all claims have been heard of."""
@@ -29,7 +29,17 @@ class ClaimTexts:
 
     def changed(self, _name: str, old: Claim | None, new: Claim | None) -> None:
         """A claim came, changed, or went."""
-        if old is not None and (new is None or old.id != new.id):
-            self._texts.pop(old.id, None)
-        if new is not None:
-            self._texts[new.id] = new.texts
+        texts = _texts(new)
+        for label in _texts(old).keys() - texts.keys():
+            self._texts.pop(label, None)
+        self._texts.update(texts)
+
+
+def _texts(claim: Claim | None) -> dict[str, tuple[str, ...]]:
+    """What is answered for each seat, by its id: who contends has to prove itself as well."""
+    if claim is None:
+        return {}
+    texts: dict[str, tuple[str, ...]] = {seat.id: (seat.token,) for seat in claim.contenders}
+    if claim.id:
+        texts[claim.id] = claim.texts
+    return texts

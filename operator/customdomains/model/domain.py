@@ -20,6 +20,7 @@ API_VERSION = f"{GROUP}/{VERSION}"
 CHECK_REQUESTED = f"{GROUP}/check-requested-at"
 ISSUE_REQUESTED = f"{GROUP}/issue-requested-at"
 EXTERNAL_ID = f"{GROUP}/external-id"
+RELEASE_ON_DELETE = f"{GROUP}/release-on-delete"
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _REQUEST_LENGTH = 64
@@ -47,7 +48,8 @@ class Issuance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CustomDomain:
-    """What a tenant wants. `domain` is the canonical name, or None with `refusal` saying why."""
+    """What a tenant wants. `domain` is the canonical name, or None with `refusal` saying why;
+    `release` tells that the name is to be free at once when this is deleted."""
 
     key: Key
     uid: str
@@ -64,6 +66,7 @@ class CustomDomain:
     secret_name: str
     check_requested: str | None
     issue_requested: str | None
+    release: bool
     status: StatusMark
 
 
@@ -95,6 +98,7 @@ def parse_domain(body: Mapping[str, Any]) -> CustomDomain:
         secret_name=certificate.get("secretName") or default_secret_name(name),
         check_requested=_request(annotations.get(CHECK_REQUESTED)),
         issue_requested=_request(annotations.get(ISSUE_REQUESTED)),
+        release=annotations.get(RELEASE_ON_DELETE) == "true",
         status=mark_of(body.get("status") or {}),
     )
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from customdomains.model.claim import Claim
+from dataclasses import replace
+
+from customdomains.model.claim import Claim, Contender
+from customdomains.model.domain import Key
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import Status
 from customdomains.policy.findings import Finding
@@ -13,7 +16,11 @@ _UNWRITTEN = frozenset(
         Reason.INVALID_NAME,
         Reason.SPECIAL_USE_NAME,
         Reason.PUBLIC_SUFFIX,
+        Reason.NAME_NOT_ALLOWED,
         Reason.HELD_BY_ANOTHER,
+        Reason.RESERVED,
+        Reason.QUOTA_EXCEEDED,
+        Reason.TOO_MANY_CONTENDERS,
         Reason.PROOF_EXPIRED,
         Reason.CERTIFICATE_EXPIRED,
     }
@@ -21,7 +28,9 @@ _UNWRITTEN = frozenset(
 
 
 def announce(before: Claim, after: Claim, finding: Finding | None) -> tuple[Announcement, ...]:
-    """What changed between two versions of a claim, in words."""
+    """What changed for the holder between two versions of a claim, in words."""
+    if before.id != after.id:
+        before = replace(after, verification=None)
     told = (
         registered(after) if before.holder.uid is None and after.holder.uid else None,
         _proof(before, after, finding),
@@ -30,6 +39,44 @@ def announce(before: Claim, after: Claim, finding: Finding | None) -> tuple[Anno
         _failure(before, after),
     )
     return tuple(item for item in told if item is not None)
+
+
+def moved(before: Claim, after: Claim) -> tuple[Announcement, ...]:
+    """What changed for whoever has a seat on the claim, each told for itself: who holds it, who
+    has lost it, who has expired."""
+    known = {seat.id: seat for seat in before.seats}
+    told = []
+    for seat in after.seats:
+        was = known.get(seat.id)
+        if was is None or seat.standing.vacant_since:
+            continue
+        if seat.id == after.id != before.id:
+            told.append(_won(after, seat.holder.key))
+        if seat.standing.lost_at and not was.standing.lost_at:
+            told.append(_lost(after, seat.holder.key))
+        if seat.standing.expired_at and not was.standing.expired_at:
+            told.append(_expired(after, seat.holder.key))
+    return tuple(told)
+
+
+def _won(claim: Claim, to: Key) -> Announcement:
+    if claim.verification is not None:
+        note = f"{claim.domain} was registered by somebody else, and is yours now: you proved it"
+        return Announcement("TakenOver", note, to=to)
+    note = (
+        f"nobody else holds {claim.domain} any more: it is registered here, with the id {claim.id}"
+    )
+    return Announcement("Registered", note, to=to)
+
+
+def _lost(claim: Claim, to: Key) -> Announcement:
+    note = f"somebody else has proved to own {claim.domain}; it is not registered here any more"
+    return Announcement(Reason.LOST, note, warning=True, to=to)
+
+
+def _expired(claim: Claim, to: Key) -> Announcement:
+    note = f"nothing has proved the ownership of {claim.domain} for too long; it is not kept here"
+    return Announcement(Reason.CLAIM_EXPIRED, note, warning=True, to=to)
 
 
 def failed(status: Status) -> Announcement | None:
@@ -42,6 +89,14 @@ def failed(status: Status) -> Announcement | None:
 def registered(claim: Claim) -> Announcement:
     """The first Event of a domain."""
     return Announcement("Registered", f"{claim.domain} is registered with the id {claim.id}")
+
+
+def entered(claim: Claim, seat: Contender) -> Announcement:
+    """The first Event of one who came to a claim that was there."""
+    if seat.id == claim.id:
+        return registered(claim)
+    note = f"somebody else has registered {claim.domain}; it is contended with the id {seat.id}"
+    return Announcement(Reason.CONTENDING, note)
 
 
 def _proof(before: Claim, after: Claim, finding: Finding | None) -> Announcement | None:

@@ -12,24 +12,42 @@ from customdomains.model.names import challenge_name
 from customdomains.policy import certificates, ownership, schedule
 from customdomains.policy.findings import Finding, challenges_present, conclusive
 from customdomains.policy.nearby import looks_nearby
+from customdomains.policy.succession import is_asleep
 from customdomains.policy.world import Check, CheckDns, World
+
+CHECK_OUT_DELAY = timedelta(seconds=10)
+
+_RETURNED = timedelta(hours=1)
+"""For how long after a resource was made anew a process that has not done so yet looks at the proof
+that it found: much can have happened while it was away."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A domain that is ours, with its claim as it should be after the last jobs."""
+    """A domain with its claim as it should be after the last jobs: its own, or as it is seen by
+    one who contends for it. `opens` is from when on a contender's proof takes the claim over.
+    """
 
     world: World
     domain: CustomDomain
     claim: Claim
     finding: Finding | None
     now: datetime
+    opens: datetime | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether the DNS is not to be asked. A proof that others contend with is looked at all the
+        same: else who suspends a domain could keep it from its owner for ever."""
+        others = self.claim.contenders
+        contended = any(seat.standing.active and not is_asleep(seat) for seat in others)
+        return self.domain.suspend and not (contended and self.claim.verification is not None)
 
 
 def check_job(case: Case) -> CheckDns | None:
     """The check that is due, unless one is out already."""
     memory, domain = case.world.memory, case.domain
-    if memory.checking or domain.suspend or case.now < next_check(case):
+    if memory.checking or case.rests or case.now < next_check(case):
         return None
     nearby = looks_nearby(case.claim, memory.check, case.finding, case.now)
     return CheckDns(challenge_name(case.claim.domain), domain.check_requested, nearby)
@@ -43,6 +61,8 @@ def next_check(case: Case) -> datetime:
         return now
     if check is None:
         if known is None or known.gone_since or _waits_for_record(case) or needs_proof(case):
+            return now
+        if known.verified_at < case.domain.created and now - case.domain.created < _RETURNED:
             return now
         interval = case.world.rules.recheck_interval
         return schedule.first_recheck(case.world.started, interval, claim.id)
@@ -58,6 +78,20 @@ def asked_to_check(case: Case) -> bool:
     """Whether somebody asked for a check and none has answered that yet."""
     check, wanted = case.world.memory.check, case.domain.check_requested
     return wanted is not None and (check is None or check.request != wanted)
+
+
+def answer_awaited(case: Case, check: CheckDns | None) -> bool:
+    """Whether a check is out whose answer will change what is to be said: it is back in a moment.
+
+    That is the first one of this process, and one that somebody asked for, unless the last answer
+    is so fresh that a stream of requests could keep it from being said.
+    """
+    memory = case.world.memory
+    if case.domain.suspend or not (check is not None or memory.checking):
+        return False
+    if memory.check is None:
+        return True
+    return asked_to_check(case) and case.now - memory.check.at >= CHECK_OUT_DELAY
 
 
 def _check_delay(case: Case, check: Check) -> timedelta | None:
@@ -82,7 +116,10 @@ def _waits_for_record(case: Case) -> bool:
 
 
 def needs_proof(case: Case) -> bool:
-    """Whether an order could be placed or completed now if the proof is fresh enough."""
+    """Whether an order could be placed or completed now, or the claim taken over, if the proof is
+    fresh enough."""
+    if case.opens is not None and case.finding is not None and case.finding.proof is not None:
+        return case.now >= case.opens and not case.domain.suspend
     if case.world.memory.ordering_since is not None:
         return False
     return _wants_order(case) if case.claim.order is None else _wants_completion(case)

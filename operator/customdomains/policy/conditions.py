@@ -17,7 +17,7 @@ from customdomains.policy.world import Rules
 
 
 def phase_of(domain: CustomDomain, claim: Claim, now: datetime, *, proof_expired: bool) -> Phase:
-    """The phase; the order of the questions is the policy."""
+    """The phase of who holds the claim; the order of the questions is the policy."""
     if proof_expired:
         return Phase.FAILED
     if claim.verification is None:
@@ -31,18 +31,15 @@ def phase_of(domain: CustomDomain, claim: Claim, now: datetime, *, proof_expired
     return Phase.VERIFIED
 
 
-def claimed(claim: Claim) -> Condition:
-    """`Claimed` of the holder."""
-    return Condition("Claimed", True, Reason.HELD, "the domain is registered", claim.created)
-
-
 def verified(claim: Claim, finding: Finding | None, rules: Rules) -> Condition:
     """`Verified`: a proof that is gone still counts until its grace period is over."""
     known, ends = claim.verification, proof_expired_at(claim, rules)
+    if known is None and finding is not None and finding.proof is not None:
+        return Condition("Verified", True, finding.reason, finding.message, claim.since)
     if known is None:
         reason = finding.reason if finding else Reason.NOT_CHECKED_YET
         message = finding.message if finding else "there is no look at the DNS to go by yet"
-        return Condition("Verified", False, reason, message, claim.created)
+        return Condition("Verified", False, reason, message, claim.since)
     if ends is None:
         reason = Reason.PROVED
         how = "by CNAME" if known.method is Method.DELEGATED else "by TXT record"
@@ -86,7 +83,7 @@ def summarise(
     if phase is Phase.FAILED:
         return (ready, Condition("Stalled", True, ready.reason, ready.message, ready.since))
     if phase in {Phase.PENDING, Phase.CERTIFICATE_PENDING}:
-        since = claim.order.placed_at if claim.order else claim.created
+        since = claim.order.placed_at if claim.order else claim.since
         message = "the operator is at work; Ready says on what"
         return (ready, Condition("Reconciling", True, Reason.IN_PROGRESS, message, since))
     return (ready,)
@@ -102,6 +99,8 @@ def _ready(domain: CustomDomain, phase: Phase, parts: tuple[Condition, ...]) -> 
     if failing:
         value, since = False, min(part.since for part in failing)
         reason, message = failing[0].reason, failing[0].message
+        if reason is Reason.CONTENDING:
+            message += f"; {_record_of_contender(parts)}"
     else:
         value, since = True, max(part.since for part in wanted)
         reason, message = Reason.READY, "the domain is verified"
@@ -111,3 +110,8 @@ def _ready(domain: CustomDomain, phase: Phase, parts: tuple[Condition, ...]) -> 
     if domain.suspend:
         return Condition("Ready", value, Reason.SUSPENDED, f"suspended; {message}", since)
     return Condition("Ready", value, reason, message, since)
+
+
+def _record_of_contender(parts: tuple[Condition, ...]) -> str:
+    proof = next(part for part in parts if part.type == "Verified")
+    return "your record is there" if proof.value else proof.message

@@ -11,26 +11,28 @@ from datetime import datetime, timedelta
 
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain
-from customdomains.policy import certificates, ownership, schedule
-from customdomains.policy.announcements import announce
+from customdomains.policy import certificates, naming, ownership, schedule, seats, succession
+from customdomains.policy.announcements import announce, moved
 from customdomains.policy.checking import (
+    CHECK_OUT_DELAY,
     Case,
-    asked_to_check,
+    answer_awaited,
     check_job,
     needs_proof,
     next_check,
     proof_fresh,
 )
+from customdomains.policy.contending import contend, rest
 from customdomains.policy.findings import judge
-from customdomains.policy.projection import Scene, project, project_refused, project_taken
+from customdomains.policy.projection import Scene, project, project_refused, project_unseated
 from customdomains.policy.world import (
     CompleteOrder,
     DropNextKey,
+    EnterClaim,
     Job,
     MintClaim,
     PlaceOrder,
     Plan,
-    ReleaseClaim,
     ReplaceClaim,
     World,
 )
@@ -42,32 +44,56 @@ PATIENCE_WATCHED = timedelta(seconds=1)
 """The same where somebody asked for the check and may be waiting for its result."""
 
 UNKNOWN_NAMESPACE_DELAY = timedelta(seconds=10)
-CHECK_OUT_DELAY = timedelta(seconds=10)
 
 
 def decide(world: World, now: datetime) -> Plan:
     """What to do about one domain at `now`."""
     domain, claim = world.domain, world.claim
     if domain is None:
-        return _after_holder(claim, now)
+        return Plan()
     if domain.refusal is not None:
         return Plan(status=project_refused(domain, domain.refusal))
     if not world.namespace_uid:
         return Plan(due=now + UNKNOWN_NAMESPACE_DELAY)
-    if claim is None:
-        return Plan(claim=MintClaim())
     holder = ownership.holder_of(domain, world.namespace_uid)
-    if not ownership.may_hold(claim, holder):
-        return Plan(status=project_taken(domain), due=now + schedule.HELD_DELAY)
-    return _work(_take_in(world, domain, replace(claim, holder=holder), now), claim)
+    seat = seats.find_seat(claim, holder) if claim is not None else None
+    if claim is None or seat is None:
+        return _newcomer(world, domain, now)
+    taken = seats.take_up(claim, seat, holder, now, world.rules.claims)
+    seat = next(each for each in taken.seats if each.id == seat.id)
+    taken = succession.release_on_delete(taken, seat, release=domain.release)
+    seat = replace(seat, standing=replace(seat.standing, release=domain.release))
+    if succession.is_asleep(seat):
+        return rest(world, domain, taken, seat, now)
+    if seat.id != taken.id:
+        return contend(world, domain, taken, seat, now)
+    return _hold(_take_in(world, domain, taken, now), claim)
 
 
-def _after_holder(claim: Claim | None, now: datetime) -> Plan:
-    if claim is None:
-        return Plan()
-    if not ownership.abandoned(claim, now):
-        return Plan(due=claim.created + schedule.CLAIM_PATIENCE)
-    return Plan(claim=ReleaseClaim(claim))
+def _newcomer(world: World, domain: CustomDomain, now: datetime) -> Plan:
+    """What to do for a domain without a seat on its claim."""
+    rules = world.rules
+    not_allowed = naming.refuse(domain.domain or "", rules.names)
+    if not_allowed is not None:
+        return Plan(status=project_refused(domain, not_allowed))
+    if world.claim is None:
+        refusal = seats.over_quota(domain.key.namespace, world.seats, rules.claims)
+    else:
+        holder = ownership.holder_of(domain, world.namespace_uid)
+        refusal = seats.refuse(world.claim, holder, rules.claims, world.seats)
+    if refusal is not None:
+        return Plan(status=project_unseated(domain, refusal), due=now + schedule.HELD_DELAY)
+    return Plan(claim=MintClaim() if world.claim is None else EnterClaim(world.claim))
+
+
+def _hold(case: Case, stored: Claim) -> Plan:
+    """What to do for who holds the claim."""
+    seat = case.claim.holder_seat
+    expires = seats.expires_at(case.claim, seat, case.world.rules.claims) if seat else None
+    if seat is None or expires is None or case.now < expires:
+        return _work(case, stored)
+    after = succession.expire(case.claim, seat, case.domain.check_requested, case.now)
+    return Plan(claim=ReplaceClaim(after), announcements=moved(stored, after))
 
 
 def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) -> Case:
@@ -101,10 +127,10 @@ def _work(case: Case, stored: Claim) -> Plan:
     due = _due(case)
     if changed:
         return Plan(jobs=jobs, due=_sooner(due, _patience_ends(case)))
-    if _status_may_wait(case, check):
+    if answer_awaited(case, check):
         return Plan(jobs=jobs, due=_sooner(due, case.now + CHECK_OUT_DELAY))
     scene = Scene(case.domain, case.claim, case.finding, case.world.rules, case.now)
-    moment = None if case.domain.suspend else next_check(case)
+    moment = None if case.rests else next_check(case)
     return Plan(
         status=project(scene, case.world.memory, moment),
         jobs=jobs,
@@ -130,20 +156,6 @@ def _patience_ends(case: Case) -> datetime:
     if check is None or check.at > case.now:
         return case.now
     return check.at + (PATIENCE_WATCHED if check.request else PATIENCE)
-
-
-def _status_may_wait(case: Case, check: Job | None) -> bool:
-    """Whether a check is out whose answer will change what is to be said: it is back in a moment.
-
-    That is the first one of this process, and one that somebody asked for, unless the last answer
-    is so fresh that a stream of requests could keep it from being said.
-    """
-    memory = case.world.memory
-    if case.domain.suspend or not (check is not None or memory.checking):
-        return False
-    if memory.check is None:
-        return True
-    return asked_to_check(case) and case.now - memory.check.at >= CHECK_OUT_DELAY
 
 
 def _order_job(case: Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
@@ -179,10 +191,14 @@ def _due(case: Case) -> datetime | None:
     """
     claim, now = case.claim, case.now
     moments = [ownership.proof_expired_at(claim, case.world.rules)]
+    if claim.holder_seat is not None:
+        moments.append(seats.expires_at(claim, claim.holder_seat, case.world.rules.claims))
+    if not case.rests:
+        moments.append(next_check(case))
     if claim.certificate is not None:
         moments += [claim.certificate.renewal_time, claim.certificate.facts.not_after]
     if not case.domain.suspend:
-        moments += [next_check(case), certificates.retry_at(case.domain, claim)]
+        moments.append(certificates.retry_at(case.domain, claim))
         moments.append(claim.order.expires if claim.order else None)
     return min((moment for moment in moments if moment and moment > now), default=None)
 

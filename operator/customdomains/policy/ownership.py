@@ -1,4 +1,4 @@
-"""Who holds a claim, and what a check changes in the proof it carries."""
+"""How a CustomDomain holds a claim, and what a check changes in the proof it carries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim, Holder, Verification
 from customdomains.model.domain import CustomDomain
 from customdomains.policy.findings import Finding, conclusive
-from customdomains.policy.schedule import CLAIM_PATIENCE
 from customdomains.policy.seen import unanimous
 from customdomains.policy.world import Rules
 
@@ -17,20 +16,6 @@ from customdomains.policy.world import Rules
 def holder_of(domain: CustomDomain, namespace_uid: str) -> Holder:
     """`domain` as a claim names its holder."""
     return Holder(key=domain.key, namespace_uid=namespace_uid, uid=domain.uid)
-
-
-def may_hold(claim: Claim, holder: Holder) -> bool:
-    """Whether `holder` holds the claim or may adopt it.
-
-    The same name in the same namespace (by its uid) is the same tenant who deleted and created
-    again, or the second half of a registration over HTTP.
-    """
-    return replace(claim.holder, uid=holder.uid) == holder
-
-
-def abandoned(claim: Claim, now: datetime) -> bool:
-    """Whether the claim of a holder that is not there may be given up already."""
-    return claim.holder.uid is not None or now - claim.created >= CLAIM_PATIENCE
 
 
 def apply_finding(claim: Claim, finding: Finding, now: datetime, rules: Rules) -> Claim:
@@ -77,5 +62,5 @@ def proof_current(claim: Claim) -> bool:
 
 
 def age(claim: Claim, now: datetime) -> timedelta:
-    """How long the claim exists."""
-    return max(now - claim.created, timedelta(0))
+    """How long the holder has its seat."""
+    return max(now - claim.since, timedelta(0))

@@ -18,7 +18,6 @@ from customdomains.model.status import Checks, Condition, Status
 from customdomains.model.times import format_optional, format_time
 from customdomains.policy import ownership
 from customdomains.policy.conditions import (
-    claimed,
     phase_of,
     summarise,
     verification_expired,
@@ -26,35 +25,42 @@ from customdomains.policy.conditions import (
 )
 from customdomains.policy.findings import Finding
 from customdomains.policy.records import wanted_records
+from customdomains.policy.seats import Refusal
 from customdomains.policy.serving import certificate_issued
+from customdomains.policy.standing import held
 from customdomains.policy.world import Check, Memory, Rules
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a projection is made from."""
+    """What a projection is made from; `claimed` is None for who holds the claim."""
 
     domain: CustomDomain
     claim: Claim
     finding: Finding | None
     rules: Rules
     now: datetime
+    claimed: Condition | None = None
 
 
 def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status:
-    """The status of a domain that holds its claim."""
+    """The status of a domain that has a seat on its claim."""
     domain, claim = scene.domain, scene.claim
-    # A suspended domain is not checked after a restart either, so what an earlier check found
-    # must not show: it would be another status then.
-    finding = None if domain.suspend else scene.finding
-    check = None if domain.suspend else memory.check
+    stands = scene.claimed or held(claim)
+    sleeps = not stands.value and stands.reason is not Reason.CONTENDING
+    # What is not checked after a restart either must not show what an earlier check found: it
+    # would be another status then.
+    finding = None if domain.suspend or sleeps else scene.finding
+    check = None if domain.suspend or sleeps else memory.check
     ends = ownership.proof_expired_at(claim, scene.rules)
     expired = ends is not None and scene.now >= ends
     proof = verified(claim, finding, scene.rules)
     if ends is not None and expired:
         proof = verification_expired(ends, finding)
     phase = phase_of(domain, claim, scene.now, proof_expired=expired)
-    parts = (claimed(claim), proof, certificate_issued(domain, claim, scene.rules, scene.now))
+    if not stands.value:
+        phase = Phase.FAILED if sleeps else Phase.PENDING
+    parts = (stands, proof, certificate_issued(domain, claim, scene.rules, scene.now))
     summary = summarise(domain, claim, phase, parts)
     meaning: dict[str, Any] = {
         "observedGeneration": domain.generation,
@@ -67,7 +73,7 @@ def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status
         ],
         "conditions": _render((*summary[:1], *parts, *summary[1:])),
     }
-    handled = _handled(domain, check)
+    handled = domain.check_requested if sleeps else _handled(domain, check)
     if handled:
         meaning["lastHandledCheckRequest"] = handled
     if claim.verification is not None:
@@ -94,13 +100,9 @@ def project_refused(domain: CustomDomain, refusal: NameRefusedError) -> Status:
     return _unclaimed(domain, refusal.reason, refusal.message)
 
 
-def project_taken(domain: CustomDomain) -> Status:
-    """The status of a domain that somebody else holds; it does not say who."""
-    message = (
-        f"{domain.domain} is registered already, by another CustomDomain; it can be registered "
-        "here once that is deleted"
-    )
-    return _unclaimed(domain, Reason.HELD_BY_ANOTHER, message)
+def project_unseated(domain: CustomDomain, refusal: Refusal) -> Status:
+    """The status of a domain that gets no seat on its claim."""
+    return _unclaimed(domain, refusal.reason, refusal.message)
 
 
 def _unclaimed(domain: CustomDomain, reason: Reason, message: str) -> Status:

@@ -95,7 +95,8 @@ def enter(
     if refusal is not None:
         return refusal
     newcomer = Contender(identity.id, identity.token, holder, Standing(since=now))
-    return _trimmed(promote(replace(claim, contenders=(*claim.contenders, newcomer))), rules)
+    wanted = replace(claim, contenders=(*claim.contenders, newcomer))
+    return _trimmed(promote(wanted, now), rules)
 
 
 def refuse(claim: Claim, holder: Holder, rules: ClaimRules, seats: int) -> Refusal | None:
@@ -155,7 +156,7 @@ def take_up(
     if seat.holder.namespace_uid != holder.namespace_uid:
         claim = _handed_over(claim, holder)
     if seat.id != claim.id:
-        return promote(with_seat(claim, taken))
+        return promote(with_seat(claim, taken), now)
     return replace(
         claim,
         holder=holder,

@@ -35,7 +35,7 @@ def certificate_issued(
         return Condition("CertificateIssued", True, Reason.ISSUED, message, since)
     reason, message = _why_not(view)
     if have is None:
-        return Condition("CertificateIssued", False, reason, message, claim.created)
+        return Condition("CertificateIssued", False, reason, message, claim.since)
     ended = have.facts.not_after
     if reason is Reason.AWAITING_ISSUE_REQUEST:
         reason = Reason.CERTIFICATE_EXPIRED

@@ -26,14 +26,14 @@ def is_woken(seat: Contender, check_requested: str | None) -> bool:
 # --- a new holder ---------------------------------------------------------------------------------
 
 
-def promote(claim: Claim) -> Claim:
+def promote(claim: Claim, now: datetime) -> Claim:
     """The claim with the first of the others as its holder where there is no holder to speak of:
     nobody, or one who is not there, or expired, and has proved nothing."""
     if claim.holder != NOBODY and (claim.standing.active or claim.verification is not None):
         return claim
     for seat in claim.contenders:
         if seat.standing.active and not is_asleep(seat) and may_have(claim, seat.holder):
-            return _seated(claim, seat, claim.holder_seat)
+            return _seated(claim, _awake(seat, now), claim.holder_seat)
     return claim
 
 
@@ -49,7 +49,7 @@ def take_over(
     if former is not None:
         lost = replace(former.standing, lost_at=now, expired_at=None, asked=asked)
         former = replace(former, standing=lost)
-    return replace(_seated(claim, contender, former), verification=proof)
+    return replace(_seated(claim, _awake(contender, now), former), verification=proof)
 
 
 # --- falling asleep and waking --------------------------------------------------------------------
@@ -59,13 +59,12 @@ def expire(claim: Claim, seat: Contender, asked: str | None, now: datetime) -> C
     """The claim after a seat has proved nothing for too long; `asked` is the check request that
     its CustomDomain carries just now."""
     standing = replace(seat.standing, expired_at=now, asked=asked)
-    return promote(with_seat(claim, replace(seat, standing=standing)))
+    return promote(with_seat(claim, replace(seat, standing=standing)), now)
 
 
 def revive(claim: Claim, seat: Contender, now: datetime) -> Claim:
     """The claim after somebody asked for a check for a seat that slept: it starts over."""
-    standing = Standing(since=now, release=seat.standing.release)
-    return promote(with_seat(claim, replace(seat, standing=standing)))
+    return promote(with_seat(claim, _awake(seat, now)), now)
 
 
 def release_on_delete(claim: Claim, seat: Contender, *, release: bool) -> Claim:
@@ -84,7 +83,7 @@ def vacate(claim: Claim, seat: Contender, now: datetime) -> Claim | None:
     if seat.standing.release:
         return remove(claim, seat.id, now)
     standing = replace(seat.standing, vacant_since=now)
-    return promote(with_seat(claim, replace(seat, standing=standing)))
+    return promote(with_seat(claim, replace(seat, standing=standing)), now)
 
 
 def remove(claim: Claim, seat_id: str, now: datetime) -> Claim | None:
@@ -99,9 +98,7 @@ def remove(claim: Claim, seat_id: str, now: datetime) -> Claim | None:
     heirs = [seat for seat in claim.contenders if may_have(claim, seat.holder)]
     if heirs:
         heir = min(heirs, key=_remoteness)
-        if heir.standing.lost_at and heir.standing.active:
-            return _seated(claim, replace(heir, standing=Standing(since=now)), None)
-        return _seated(claim, heir, None)
+        return _seated(claim, _awake(heir, now) if heir.standing.active else heir, None)
     if claim.reserved_for is None:
         return None
     return replace(_bare(claim), id="", token="", holder=NOBODY, standing=Standing())
@@ -121,6 +118,11 @@ def _remoteness(seat: Contender) -> int:
     if seat.standing.expired_at:
         return 2
     return 1 if seat.standing.lost_at else 0
+
+
+def _awake(seat: Contender, now: datetime) -> Contender:
+    """The seat as it is for somebody who starts over in it."""
+    return replace(seat, standing=Standing(since=now, release=seat.standing.release))
 
 
 def _seated(claim: Claim, seat: Contender, former: Contender | None) -> Claim:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
-from customdomains.model.claim import Claim
+from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
 from customdomains.model.status import Status
@@ -148,7 +148,8 @@ class World:
     """All that is known of one CustomDomain (or of the place where one was).
 
     `started` is when this process began to look after domains.
-    `seats` is how many seats on claims the namespace has.
+    `seats` is how many seats on claims the namespace has, `holder_asked` the check request that
+    the CustomDomain of the claim's holder carries.
     """
 
     key: Key
@@ -159,11 +160,19 @@ class World:
     rules: Rules
     seats: int = 0
     started: datetime = LONG_AGO
+    holder_asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MintClaim:
     """Create the claim, with a new identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnterClaim:
+    """Write the claim with a seat for a newcomer, with a new identity."""
+
+    claim: Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +183,16 @@ class ReplaceClaim:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseClaim:
-    """Delete the claim, if a live read shows its holder gone."""
+class LeaveClaim:
+    """Write `after` in the claim's place, or delete it (None), if a live read shows that the
+    CustomDomain of `seat` is gone."""
 
     claim: Claim
+    seat: Contender
+    after: Claim | None
 
 
-ClaimWrite = MintClaim | ReplaceClaim | ReleaseClaim
+ClaimWrite = MintClaim | EnterClaim | ReplaceClaim | LeaveClaim
 
 
 @dataclass(frozen=True, slots=True)
