@@ -32,20 +32,21 @@ class Handlers:
 
     async def register(self, request: web.Request) -> web.Response:
         """POST /domains."""
-        wanted = calls.new_domain(await _body(request))
-        return _json(views.registered(await self._registrar.register(wanted), self._zone), 201)
+        wanted = calls.new_domain(await read_body(request))
+        made = await self._registrar.register(wanted)
+        return json_answer(views.registered(made, self._zone), 201)
 
     async def page(self, request: web.Request) -> web.Response:
         """GET /domains."""
         query = request.query
         wanted = calls.selection(query, query.getall("label", []))
         found, following = calls.select(self._directory, wanted)
-        return _json(views.page(found, following, self._zone))
+        return json_answer(views.page(found, following, self._zone))
 
     async def get(self, request: web.Request) -> web.Response:
         """GET /domains/{id}."""
         found = await self._directory.find(_id(request))
-        return _json(views.domain(found, self._zone))
+        return json_answer(views.domain(found, self._zone))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE /domains/{id}."""
@@ -55,11 +56,11 @@ class Handlers:
     async def verify(self, request: web.Request) -> web.Response:
         """POST /domains/{id}/verify."""
         found = await self._requests.verify(_id(request))
-        return _json(views.domain(found, self._zone))
+        return json_answer(views.domain(found, self._zone))
 
     async def issue(self, request: web.Request) -> web.Response:
         """POST /domains/{id}/issue-certificate."""
-        return _json(views.order(await self._requests.issue(_id(request))), 202)
+        return json_answer(views.order(await self._requests.issue(_id(request))), 202)
 
     async def certificate(self, request: web.Request) -> web.Response:
         """GET /domains/{id}/certificate."""
@@ -67,7 +68,7 @@ class Handlers:
         record = found.claim.certificate
         if record is None:
             raise NotThere("certificate_not_found", "the domain has no certificate (yet)")
-        return _json(views.certificate(found.claim, record))
+        return json_answer(views.certificate(found.claim, record))
 
 
 class Probes:
@@ -79,7 +80,7 @@ class Probes:
 
     async def healthz(self, _: web.Request) -> web.Response:
         """GET /healthz: that this is answered is the answer."""
-        return _json(b'{"status":"ok"}')
+        return json_answer(b'{"status":"ok"}')
 
     async def readyz(self, _: web.Request) -> web.Response:
         """GET /readyz: once everything was read; also while the API server is away after that,
@@ -87,7 +88,7 @@ class Probes:
         """
         if not self._ready():
             return problem(503, "not_ready", "not everything is read from the API server yet")
-        return _json(b'{"status":"ok"}')
+        return json_answer(b'{"status":"ok"}')
 
     async def metrics(self, _: web.Request) -> web.Response:
         """GET /metrics."""
@@ -97,7 +98,8 @@ class Probes:
         )
 
 
-async def _body(request: web.Request) -> bytes:
+async def read_body(request: web.Request) -> bytes:
+    """The whole body. Raises `Refused`, and the time-out's own answer."""
     try:
         if request.content.is_eof():  # as nearly always: all of it has come with the headers
             return await request.read()
@@ -114,5 +116,6 @@ def _id(request: web.Request) -> str:
     return request.match_info["id"]
 
 
-def _json(body: bytes, status: int = 200) -> web.Response:
+def json_answer(body: bytes, status: int = 200) -> web.Response:
+    """An answer of JSON that is encoded already."""
     return web.Response(status=status, body=body, headers=JSON)
