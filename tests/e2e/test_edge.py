@@ -1,4 +1,4 @@
-"""An edge proxy gets certificates during the handshake: for names that are proved, for no others."""
+"""An edge proxy gets certificates during handshakes: for names that are proved, for no others."""
 
 import ssl
 import urllib.error
