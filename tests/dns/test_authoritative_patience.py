@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from functools import partial
 
 import dns.message
 import dns.name
@@ -52,7 +53,7 @@ class Outside:
     async def ask(self, address="s", zone=ZONE, patience=10.0):
         """Whether `address` is asked about `zone`."""
         before = len(self.sent)
-        query = dns.message.make_query(zone, dns.rdatatype.TXT)
+        query = partial(dns.message.make_query, zone, dns.rdatatype.TXT)
         reply = await self.servers.ask(address, zone, query, self.now + patience)
         assert (reply.trouble != "") == (len(self.sent) == before)
         return len(self.sent) > before

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 import dns.exception
+import dns.message
 import dns.name
 import dns.rdatatype
 
@@ -150,9 +151,7 @@ class AuthoritativeLookup:
     async def _ask(
         self, zone: Delegation, server: NameServer, name: dns.name.Name, until: float
     ) -> Reading:
-        query = make_query(name, dns.rdatatype.TXT, recursion=False)
-        if zone.keys is not None:
-            query.want_dnssec(True)
+        query = partial(_question, name, signed=zone.keys is not None)
         reply = await self._servers.ask(server.address, zone.zone, query, until)
         if reply.response is None:
             answer = ServerAnswer(server.address, reply.outcome, explanation=reply.trouble)
@@ -204,3 +203,10 @@ class AuthoritativeLookup:
             return ServerAnswer(quickest.server, Outcome.LAME)
         server = NameServer(quickest.host, quickest.server)
         return (await self._ask(zone, server, name, until)).answer
+
+
+def _question(name: dns.name.Name, *, signed: bool) -> dns.message.Message:
+    query = make_query(name, dns.rdatatype.TXT, recursion=False)
+    if signed:
+        query.want_dnssec(True)
+    return query

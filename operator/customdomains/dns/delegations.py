@@ -12,6 +12,7 @@ import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import dns.flags
 import dns.name
@@ -212,7 +213,7 @@ class Delegations:
         asked = self._choose.sample(sorted(by_host), min(len(by_host), _ABOVE_AT_ONCE))
         words = Counter[tuple[Referral | None, bool]]()
         for host in asked:
-            query = make_query(name, dns.rdatatype.NS, recursion=False)
+            query = partial(make_query, name, dns.rdatatype.NS, recursion=False)
             until = self._clock() + self._timeout
             reply = await self._servers.ask(by_host[host].address, above.zone, query, until)
             if reply.response is None or not reply.outcome.conclusive:

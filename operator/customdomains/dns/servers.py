@@ -71,6 +71,9 @@ _TOO_LATE = Reply(Outcome.TIMED_OUT, None, 0, "not asked this time: others took 
 _CROWDED = Reply(Outcome.TIMED_OUT, None, 0, "not asked this time: too many questions are waiting")
 
 
+Question = Callable[[], dns.message.Message]
+"""Makes the message, which takes a while, when it is certain that it will be sent."""
+
 _About = tuple[str, dns.name.Name]
 """A server, and a zone that it is asked about."""
 
@@ -98,9 +101,7 @@ class Servers:
         server = self._servers.get(address)
         return server.silence.times if server is not None else 0
 
-    async def ask(
-        self, address: str, zone: dns.name.Name, query: dns.message.Message, until: float
-    ) -> Reply:
+    async def ask(self, address: str, zone: dns.name.Name, query: Question, until: float) -> Reply:
         """Put `query`, about a name in `zone`, until the moment `until` of the clock.
 
         A server that is not asked this time has timed out, and the reply's `trouble` says so.
@@ -151,7 +152,7 @@ class Servers:
         server: _Server,
         address: str,
         zone: dns.name.Name,
-        query: dns.message.Message,
+        query: Question,
         until: float,
     ) -> Reply:
         try:
@@ -169,7 +170,7 @@ class Servers:
         server: _Server,
         address: str,
         zone: dns.name.Name,
-        query: dns.message.Message,
+        query: Question,
         until: float,
     ) -> Reply:
         left = until - self._clock()
@@ -180,7 +181,7 @@ class Servers:
             about.trying = True
         server.trials += 1
         try:
-            reply = await transact(address, query, min(self._timeout, left))
+            reply = await transact(address, query(), min(self._timeout, left))
         finally:
             server.trials -= 1
             if about is not None:
