@@ -209,14 +209,16 @@ def test_who_slept_and_was_made_anew_is_awake(standing: dict[str, Any]) -> None:
     assert same == claim
 
 
-def test_a_seat_handed_over_is_taken_up_once() -> None:
-    claim = replace(vacant(PROVED), metadata=HANDED, contenders=(seat("a"), seat("other")))
+def test_a_seat_handed_over_is_taken_up_once_and_without_the_secrets_of_its_namespace() -> None:
+    have = replace(PROVED, certificate=build.certificate(), order=build.order())
+    claim = replace(vacant(have), metadata=HANDED, contenders=(seat("a"), seat("other")))
     heir = seat("other").holder
     found = seats.find_seat(claim, heir)
     assert found is not None
     after = seats.take_up(claim, found, heir, NOW, CLAIM_RULES)
     assert (after.id, after.token, after.holder) == (claim.id, claim.token, heir)
     assert after.verification == claim.verification
+    assert (after.certificate, after.order) == (None, None)
     assert after.metadata == {"annotations": {"kept": "1"}}
     assert after.contenders == (seat("a"),)
 

@@ -139,21 +139,23 @@ def take_up(
     """The claim with `holder` in a seat that `find_seat` gave it.
 
     Who comes back to a vacant seat, or was made anew, starts over in it, with its identity. What
-    waited for it in Secrets is gone by then where it was away for long.
+    waited for it in Secrets is gone by then where it was away for long, and so are all Secrets of
+    a namespace that is not there any more.
     """
     anew = seat.standing.vacant_since is not None or (
         is_asleep(seat) and seat.holder.uid != holder.uid
     )
     standing = Standing(since=now) if anew else seat.standing
     away = seat.standing.vacant_since
-    forgotten = away is not None and now - away >= rules.secrets_kept
+    moved = seat.holder.namespace_uid != holder.namespace_uid
+    forgotten = moved or (away is not None and now - away >= rules.secrets_kept)
     taken = replace(
         seat,
         holder=holder,
         standing=standing,
         certificate=None if forgotten else seat.certificate,
     )
-    if seat.holder.namespace_uid != holder.namespace_uid:
+    if moved:
         claim = _handed_over(claim, holder)
     if seat.id != claim.id:
         return promote(with_seat(claim, taken), now)
