@@ -10,7 +10,7 @@ import dns.rdatatype
 import pytest
 from smallnet import Net, Zone
 
-from customdomains.dns.exchange import Reply
+from customdomains.dns.exchange import Reply, transact
 from customdomains.dns.servers import Servers
 from customdomains.model.evidence import Outcome
 
@@ -301,6 +301,32 @@ async def test_who_has_been_silent_is_asked_after_the_others():
         order.clear()
         await lookup.look_up("_acme-challenge.shop.com")
         assert set(order[-2:]) == {"127.0.1.1", "127.0.1.2"}
+
+
+async def test_where_the_others_agree_nobody_waits_long_for_a_silent_one(monkeypatch):
+    names = Zone("hosts.net", ["ns.hosts.net"], *(f"h{n} 60 A 127.0.1.{n}" for n in range(1, 4)))
+    zone = Zone("shop.com", [f"h{n}.hosts.net" for n in range(1, 4)], RECORD)
+    servers = {f"127.0.1.{n}": [zone] for n in range(1, 4)}
+    async with Net(names, COM, zone, servers=servers).up() as world:
+        waited = {}
+
+        async def noted(address, query, timeout):
+            waited[address.split(":")[0]] = timeout
+            if address.startswith("127.0.1.2"):
+                return Reply(Outcome.TIMED_OUT, None, 0)
+            return await transact(address, query, timeout)
+
+        monkeypatch.setattr("customdomains.dns.servers.transact", noted)
+        lookup = world.lookup(timeout=5.0, deadline=30.0)
+        await lookup.look_up("_acme-challenge.shop.com")
+        assert set(waited.values()) == {5.0}
+        await lookup.look_up("_acme-challenge.shop.com")
+        assert 0.5 < waited.pop("127.0.1.2") <= 1.0
+        assert set(waited.values()) == {5.0}
+        world.servers["127.0.1.3"].zones = []
+        world.ahead = 3.0
+        await lookup.look_up("_acme-challenge.shop.com")
+        assert set(waited.values()) == {5.0}  # one of three is not enough
 
 
 async def test_servers_for_which_no_time_is_left_are_not_asked():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -22,7 +22,7 @@ from customdomains.dns.messages import make_query
 from customdomains.dns.nearby import look_nearby
 from customdomains.dns.reading import Reading, read
 from customdomains.dns.resolvers import Resolver
-from customdomains.dns.servers import Servers
+from customdomains.dns.servers import ENOUGH_SECONDS, Servers
 from customdomains.dns.voting import Asked, Trail
 from customdomains.model.evidence import Evidence, Obstacle, Outcome, ServerAnswer
 
@@ -130,23 +130,28 @@ class AuthoritativeLookup:
         return Trouble(Obstacle.ALIAS_LOOP)
 
     async def _ask_all(self, zone: Delegation, name: dns.name.Name, until: float) -> Asked:
-        """Ask a few at a time, those first that may answer soon.
+        """Ask a few at a time, and last those that have been silent: where the others agree,
+        nobody waits long for these.
 
         Whoever names dozens of servers that are all silent waits for them himself: no place is
         taken from others.
         """
         readings: dict[NameServer, Reading] = {}
-        waiting = iter(sorted(zone.servers, key=self._asked_last))
 
-        async def work() -> None:
+        async def work(waiting: Iterator[NameServer], patience: float) -> None:
             for server in waiting:
-                readings[server] = await self._ask(zone, server, name, until)
+                readings[server] = await self._ask(zone, server, name, patience)
 
-        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+        servers = self._choose.sample(zone.servers, len(zone.servers))
+        silent = [server for server in servers if self._servers.silences(server.address)]
+        ready = iter([server for server in servers if server not in silent])
+        await asyncio.gather(*(work(ready, until) for _ in range(_AT_ONCE)))
+        if silent:
+            agreed = Asked(zone, tuple(readings.values())).decided
+            patience = min(until, self._clock() + ENOUGH_SECONDS) if agreed else until
+            late = iter(silent)
+            await asyncio.gather(*(work(late, patience) for _ in range(_AT_ONCE)))
         return Asked(zone, tuple(readings[server] for server in zone.servers))
-
-    def _asked_last(self, server: NameServer) -> tuple[int, float]:
-        return self._servers.silences(server.address), self._choose.random()
 
     async def _ask(
         self, zone: Delegation, server: NameServer, name: dns.name.Name, until: float

@@ -22,6 +22,9 @@ from customdomains.model.evidence import Outcome
 _SILENT_OFTEN = 2
 """Questions in a row without answer, after which there is a pause."""
 
+ENOUGH_SECONDS = 1.0
+"""Who has not answered after so long is silent, even if it was not waited for any longer."""
+
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 _ALIVE_SECONDS = 3600.0
@@ -190,7 +193,7 @@ class Servers:
             server.answered = self._clock()
             server.silence = _Silence()
             self._silences.pop((address, zone), None)
-        elif reply.outcome is Outcome.TIMED_OUT and left >= self._timeout:
+        elif reply.outcome is Outcome.TIMED_OUT and left >= min(self._timeout, ENOUGH_SECONDS):
             self._silent(server, (address, zone))
         return reply
 
