@@ -15,16 +15,19 @@ from api.calling import RULES, eventually, fresh_name
 from api.claims import NOW, PROOF, prove_holder
 from cluster.outage import api_server_away
 from cluster.relay import relayed
+from hypothesis import example, given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from customdomains.api import ApiOptions, serving
-from customdomains.api.ask import Known, answering_edges
+from customdomains.api.ask import Known, answering_edges, canonical
 from customdomains.api.listening import Bounds
 from customdomains.api.metrics import AskMetrics
 from customdomains.cluster import ApiClient, load_connection
 from customdomains.cluster.kinds import DOMAIN_CLAIMS
 from customdomains.model.claim import Claim, Holder, render_claim
 from customdomains.model.domain import Key
+from customdomains.model.names import NameRefusedError, a_labels
 
 DAY = timedelta(days=1)
 SHOP = "shop.example.com"
@@ -98,6 +101,28 @@ async def test_what_is_no_name_is_400(edge, name):
     status, body, _ = await edge.ask(name)
     assert status == 400
     assert b'"code":"invalid_domain_name"' in body
+
+
+def canonical_or_none(spell: Callable[[str], str], text: str) -> str | None:
+    try:
+        return spell(text)
+    except NameRefusedError:
+        return None
+
+
+LABELS = st.one_of(
+    st.text("aZ09-_xn", max_size=8),
+    st.sampled_from(["xn--bcher-kva", "xn--a", "ab--c", "1", "0x1", "a" * 63, "a" * 64, "é", "K"]),
+)
+
+
+@given(st.lists(LABELS, min_size=1, max_size=6), st.sampled_from(["", ".", "..", " "]))
+@example(["a" * 63] * 3 + ["a" * 61], "")
+@example(["a" * 63] * 3 + ["a" * 61], ".")
+@example(["a" * 63] * 3 + ["a" * 62], "")
+def test_the_short_way_to_the_canonical_form_is_the_long_one(labels, end):
+    text = ".".join(labels) + end
+    assert canonical_or_none(canonical, text) == canonical_or_none(a_labels, text)
 
 
 async def test_two_names_at_once_are_400(edge):

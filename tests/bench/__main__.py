@@ -1,10 +1,11 @@
-"""Run the benchmarks: `python -m tests.bench [issue|register|idle|lookups ...]`."""
+"""Run the benchmarks: `python -m tests.bench [issue|register|ask|idle|lookups ...]`."""
 
 import argparse
 import asyncio
 import sys
 from pathlib import Path
 
+from tests.bench.asking import ask
 from tests.bench.idling import idle
 from tests.bench.issuing import issue
 from tests.bench.looking import lookups
@@ -12,7 +13,7 @@ from tests.bench.registering import register
 from tests.bench.report import Report
 from tests.bench.stage import stage
 
-SCENARIOS = ("issue", "register", "idle", "lookups")
+SCENARIOS = ("issue", "register", "ask", "idle", "lookups")
 COUNTS = (200, 1000)
 IDLE = 10_000
 DEAD = 1000
@@ -35,6 +36,9 @@ async def _run(chosen: list[str], report: Report) -> None:
             parts.operator.start("dns", "api", "controller")
             report.heading("registrations over HTTP, controller running")
             await register(parts, report, "register-with-controller")
+    if "ask" in chosen:
+        with stage() as parts:
+            await ask(parts, report)
     if "idle" in chosen:
         with stage() as parts:
             await idle(parts, report, IDLE)

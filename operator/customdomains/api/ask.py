@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -28,6 +29,10 @@ from customdomains.policy.world import Rules
 
 PATH = "/ask"
 
+_PLAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+"""Letters, digits, hyphens, and no number at the end. Two hyphens in a row may be an A-label's."""
+
+_MAX_NAME = 253  # characters, RFC 1035
 _METHODS = frozenset({"GET", "HEAD"})
 _MAX_LINE = 4096  # bytes of the request line, and of a header
 _MAX_HEADERS = 64
@@ -92,7 +97,7 @@ def _answer(request: web.BaseRequest, known: Known) -> web.Response:
         message = "the claims are still being read from the Kubernetes API server"
         return problem(503, "not_ready", message, {"Retry-After": "1"})
     try:
-        name = _asked(request, known)
+        name = _asked(request)
         served = may_be_served(name, known.claim_of, known.rules, datetime.now(UTC))
     except Refused as refusal:
         return problem(400, refusal.code, refusal.message)
@@ -104,15 +109,21 @@ def _answer(request: web.BaseRequest, known: Known) -> web.Response:
     return web.Response(body=msgspec.json.encode({"domain": name}), headers=JSON)
 
 
-def _asked(request: web.BaseRequest, known: Known) -> str:
+def _asked(request: web.BaseRequest) -> str:
     """The canonical form of the name asked for. Raises `Refused`."""
     values = request.query.getall("domain", [])
     if len(values) != 1 or not values[0].strip():
         raise Refused("invalid_domain_name", f"there has to be one name, as in {PATH}?domain=a.com")
-    plain = values[0].lower().removesuffix(".")
-    if known.claim_of(plain) is not None:
-        return plain  # as claims are named, and the long way takes 20 times as long
     try:
-        return a_labels(values[0])
+        return canonical(values[0])
     except NameRefusedError as refusal:
         raise Refused("invalid_domain_name", refusal.message) from refusal
+
+
+def canonical(spelling: str) -> str:
+    """The same as `a_labels`, at a twentieth of the time where there is little to do, as in SNI."""
+    if spelling.isascii():
+        lower = spelling.lower().removesuffix(".")
+        if len(lower) <= _MAX_NAME and _PLAIN.fullmatch(lower) and "--" not in lower:
+            return lower
+    return a_labels(spelling)
