@@ -23,20 +23,34 @@ from customdomains.api.app import run_api
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.config import ConnectionConfigError, load_connection
 from customdomains.cluster.errors import ApiError
-from customdomains.cluster.kinds import DOMAIN_CLAIMS
+from customdomains.cluster.kinds import DNS_RECORDS, DOMAIN_CLAIMS
 from customdomains.cluster.watch import WatchCache
 from customdomains.controller.leadership import LeadershipLostError
+from customdomains.dns.book import RecordBook
 from customdomains.dns.resolvers import make_resolvers
 from customdomains.dns.selfcheck import ResponderSelfCheck
 from customdomains.dns.server import DnsServer
 from customdomains.dns.source import ClaimTexts
-from customdomains.dns.zone import DelegationZone
 from customdomains.model.claim import parse_claim
+from customdomains.model.dnsrecord import parse_record
 from customdomains.settings import Settings, SettingsError, load_settings
 from customdomains.telemetry.logs import configure_logging
-from customdomains.telemetry.metrics import api_request_counter, dns_query_counter
+from customdomains.telemetry.metrics import (
+    api_request_counter,
+    count_dns_records,
+    dns_query_counter,
+)
 from customdomains.telemetry.probes import Check, serve_probes
-from customdomains.wiring import acme_engine, api_options, lookup, rules, split_listen
+from customdomains.wiring import (
+    acme_engine,
+    api_options,
+    lookup,
+    own_zones,
+    records_namespace,
+    rules,
+    served_zones,
+    split_listen,
+)
 
 log = logging.getLogger("customdomains")
 
@@ -80,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, process, text in (
         ("controller", _controller, "watch CustomDomains, prove them, get their certificates"),
         ("api", _api, "serve the HTTP API"),
-        ("dns", _dns, "answer for the delegation zone"),
+        ("dns", _dns, "answer for the delegation zone and the platform's own zones"),
     ):
         command = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
         command.set_defaults(process=process)
@@ -198,31 +212,41 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
 async def _dns(settings: Settings, options: argparse.Namespace, stop: asyncio.Event) -> None:
     registry = CollectorRegistry()
     connection = await load_connection(options.kubeconfig)
-    delegation = settings.delegation
-    zone = DelegationZone(
-        origin=delegation.zone,
-        nameservers=delegation.nameservers or (f"ns.{_parent(delegation.zone)}",),
-        hostmaster=delegation.hostmaster or f"hostmaster.{_parent(delegation.zone)}",
-    )
+    zone, others = served_zones(settings)
     async with ApiClient(connection, on_request=api_request_counter(registry)) as client:
         texts = ClaimTexts(lambda: claims.synced)
         claims = WatchCache(client, DOMAIN_CLAIMS, parse=parse_claim, on_change=texts.changed)
+        book = RecordBook(own_zones(settings), lambda: records.synced)
+        records = WatchCache(
+            client,
+            DNS_RECORDS,
+            namespace=records_namespace(settings),
+            parse=parse_record,
+            on_change=book.changed,
+        )
+        count_dns_records(registry, book.counts)
         server = DnsServer(
             zone,
             texts,
-            serial=lambda: int(claims.resource_version or 1) & 0xFFFF_FFFF,
+            serial=lambda: max(_revision(claims), _revision(records)) & 0xFFFF_FFFF,
+            others=others,
+            records=book,
             on_query=dns_query_counter(registry),
         )
-        checks: dict[str, Check] = {
-            "/healthz": lambda: None,
-            "/readyz": lambda: None if claims.synced else "the claims are not listed yet",
-        }
+
+        def not_ready() -> str | None:
+            if not claims.synced:
+                return "the claims are not listed yet"
+            return None if records.synced else "the DNSRecords are not listed yet"
+
+        checks: dict[str, Check] = {"/healthz": lambda: None, "/readyz": not_ready}
         host, port = split_listen(settings.dns.probe_listen)
         with serve_probes(host, port, checks, registry):
             await server.start(_address(settings.dns.listen))
-            log.info("answering for %s at %s", delegation.zone, ", ".join(server.addresses))
+            names = ", ".join(each.origin for each in (zone, *others))
+            log.info("answering for %s at %s", names, ", ".join(server.addresses))
             try:
-                await _until(stop, claims.run())
+                await _until(stop, _together(claims.run(), records.run()))
             finally:
                 await server.stop()
 
@@ -234,8 +258,14 @@ async def _api(settings: Settings, options: argparse.Namespace, stop: asyncio.Ev
         await run_api(api_options(settings), client, registry, stop)
 
 
-def _parent(zone: str) -> str:
-    return zone.split(".", 1)[1]
+async def _together(*working: Coroutine[Any, Any, None]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for each in working:
+            group.create_task(each)
+
+
+def _revision(cache: WatchCache[Any]) -> int:
+    return int(cache.resource_version or 1)
 
 
 def _address(listen: str) -> str:

@@ -12,6 +12,8 @@ from customdomains.controller.ports import TextLookup
 from customdomains.dns.authoritative import AuthoritativeLookup
 from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
 from customdomains.dns.resolvers import Resolver
+from customdomains.dns.zone import DelegationZone, Zone
+from customdomains.model.dnszones import OwnZones
 from customdomains.policy.world import ClaimRules, NameRules, Rules
 from customdomains.settings import Issuer, Settings
 
@@ -63,6 +65,26 @@ def lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> TextLookup:
             )
         case "Recursive":
             return RecursiveLookup(resolvers, timeout=timeout, deadline=deadline)
+
+
+def served_zones(settings: Settings) -> tuple[DelegationZone, tuple[Zone, ...]]:
+    """The delegation zone and the others, all with the same name servers. Raises ValueError."""
+    delegation = settings.delegation
+    parent = delegation.zone.split(".", 1)[1]
+    nameservers = delegation.nameservers or (f"ns.{parent}",)
+    hostmaster = delegation.hostmaster or f"hostmaster.{parent}"
+    others = tuple(Zone(zone, nameservers, hostmaster) for zone in settings.dns.zones)
+    return DelegationZone(delegation.zone, nameservers, hostmaster), others
+
+
+def own_zones(settings: Settings) -> OwnZones:
+    """Where the platform's own records may stand."""
+    return OwnZones(settings.delegation.zone, settings.dns.zones)
+
+
+def records_namespace(settings: Settings) -> str:
+    """Where the DNSRecords are."""
+    return settings.dns.records_namespace or settings.controller.namespace
 
 
 def rules(settings: Settings) -> Rules:

@@ -8,7 +8,7 @@ import pytest
 from scripted import answer, scripted
 
 from customdomains.cluster import AlreadyExists, ApiClient, Conflict, NotFound, Unavailable
-from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
+from customdomains.cluster.kinds import CUSTOM_DOMAINS, DNS_RECORDS, DOMAIN_CLAIMS
 from customdomains.cluster.stores import ClaimStore, DomainStore, LeaseStore, Unreadable
 from customdomains.model.claim import Claim, Holder
 from customdomains.model.domain import API_VERSION, Key
@@ -150,5 +150,5 @@ async def test_what_cannot_be_read_is_not_what_is_not_there():
 def test_kinds_are_the_crds(control_plane):
     served = control_plane.request("GET", f"/apis/{API_VERSION}")["resources"]
     kinds = {kind["name"]: kind["namespaced"] for kind in served}
-    for resource in (CUSTOM_DOMAINS, DOMAIN_CLAIMS):
+    for resource in (CUSTOM_DOMAINS, DNS_RECORDS, DOMAIN_CLAIMS):
         assert kinds[resource.plural] is resource.namespaced

@@ -10,6 +10,7 @@ from delegation import EMPTY, LONG, MANY, ONE, ORIGIN, UNKNOWN, ZONE, Texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from customdomains.dns.holdings import Holdings
 from customdomains.dns.responder import Responder
 
 LABELS = [ONE, MANY, EMPTY, LONG, UNKNOWN, "g" * 32, "short", f"deeper.{ONE}"]
@@ -22,7 +23,7 @@ def mostly(usual, *odd):
 
 
 def responder(source=None):
-    return Responder(ZONE, source or Texts(), lambda: 7)
+    return Responder(Holdings(ZONE, source or Texts()), lambda: 7)
 
 
 @st.composite
@@ -150,7 +151,7 @@ def test_a_broken_source_costs_one_answer(caplog):
 
 def test_the_serial_is_that_of_the_moment():
     serials = iter([41, 42])
-    answering = Responder(ZONE, Texts(), lambda: next(serials))
+    answering = Responder(Holdings(ZONE, Texts()), lambda: next(serials))
     query = dns.message.make_query(f"{UNKNOWN}.{ORIGIN}", "TXT").to_wire()
     seen = [
         dns.message.from_wire(answering.reply(query, udp=True).wire).authority[0][0].serial

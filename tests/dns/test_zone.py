@@ -13,7 +13,9 @@ import dns.tsig
 import pytest
 from delegation import EMPTY, LONG, MANY, ONE, ORIGIN, TOKEN, UNKNOWN, ZONE
 
-from customdomains.dns.zone import DelegationZone, answer
+from customdomains.dns.holdings import Holdings
+from customdomains.dns.replying import answer
+from customdomains.dns.zone import DelegationZone
 
 SERIAL = 7
 SOA = f"{ORIGIN}. 5 IN SOA ns1.platform.example. hostmaster.platform.example. 7 3600 600 604800 5"
@@ -22,7 +24,7 @@ NAMESERVERS = f"{ORIGIN}. 5 IN NS ns1.platform.example.\n{ORIGIN}. 5 IN NS ns2.p
 
 def ask(texts, name, rdtype="TXT", **options):
     query = dns.message.make_query(name, rdtype, **options)
-    return answer(query, ZONE, texts, serial=SERIAL)
+    return answer(query, Holdings(ZONE, texts), serial=SERIAL)
 
 
 def lines(section):
@@ -109,7 +111,7 @@ def test_says_nothing_about_the_zone_before_it_is_synced(texts, name):
 def test_other_opcodes_are_not_implemented(texts, opcode):
     query = dns.message.make_query(ORIGIN, "SOA")
     query.set_opcode(opcode)
-    response = answer(query, ZONE, texts, serial=SERIAL)
+    response = answer(query, Holdings(ZONE, texts), serial=SERIAL)
     assert (response.rcode(), response.opcode()) == (dns.rcode.NOTIMP, opcode)
 
 
@@ -117,14 +119,14 @@ def test_other_opcodes_are_not_implemented(texts, opcode):
 def test_exactly_one_question_is_well_formed(texts, questions):
     query = dns.message.make_query(ORIGIN, "SOA")
     query.question *= questions
-    assert answer(query, ZONE, texts, serial=SERIAL).rcode() == dns.rcode.FORMERR
+    assert answer(query, Holdings(ZONE, texts), serial=SERIAL).rcode() == dns.rcode.FORMERR
 
 
 def test_a_signed_query_meets_no_key(texts):
     query = dns.message.make_query(ORIGIN, "SOA")
     query.use_tsig(dns.tsig.Key("key.example.", b"0" * 32))
     parsed = dns.message.from_wire(query.to_wire(), keyring=False)
-    assert answer(parsed, ZONE, texts, serial=SERIAL).rcode() == dns.rcode.NOTAUTH
+    assert answer(parsed, Holdings(ZONE, texts), serial=SERIAL).rcode() == dns.rcode.NOTAUTH
 
 
 def test_edns_is_answered_where_it_is_spoken(texts):

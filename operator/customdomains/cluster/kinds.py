@@ -7,5 +7,6 @@ from customdomains.model.domain import GROUP, VERSION
 
 CUSTOM_DOMAINS = Resource(GROUP, VERSION, "customdomains", namespaced=True)
 DOMAIN_CLAIMS = Resource(GROUP, VERSION, "domainclaims", namespaced=False)
+DNS_RECORDS = Resource(GROUP, VERSION, "dnsrecords", namespaced=True)
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 SECRETS = Resource("", "v1", "secrets", namespaced=True)

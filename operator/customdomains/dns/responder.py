@@ -1,8 +1,8 @@
 """From a query's bytes to a reply's: the short way for what resolvers ask all day, else the long.
 
-The long way is dnspython and `zone.answer`. The short way knows one shape, a plain question for
-`<id>.<origin>`, and writes the same message without parsing or building one; whatever does not
-have exactly this shape goes the long way. A property test holds the two equal.
+The long way is dnspython and `replying.answer`. The short way knows one shape, a plain question for
+`<id>.<origin>` in the delegation zone, and writes the same message without parsing or building one;
+whatever does not have exactly this shape goes the long way. A property test holds the two equal.
 """
 
 from __future__ import annotations
@@ -20,13 +20,8 @@ import dns.rcode
 import dns.rdatatype
 
 from customdomains.dns.edns import EDNS_PAYLOAD
-from customdomains.dns.zone import (
-    ID_PATTERN,
-    DelegationZone,
-    TextSource,
-    answer,
-    text_strings,
-)
+from customdomains.dns.holdings import ID_PATTERN, Holdings, text_strings
+from customdomains.dns.replying import answer
 
 _logger = logging.getLogger(__name__)
 
@@ -63,15 +58,16 @@ class Reply(NamedTuple):
 
 
 class Responder:
-    """Answers queries for one zone; never raises, whatever the bytes.
+    """Answers queries; never raises, whatever the bytes.
 
     `serial` gives the SOA's serial number (32 bits) at the moment it is called.
     """
 
-    def __init__(self, zone: DelegationZone, source: TextSource, serial: Callable[[], int]) -> None:
-        self._zone = zone
-        self._source = source
+    def __init__(self, holdings: Holdings, serial: Callable[[], int]) -> None:
+        self._holdings = holdings
+        self._source = holdings.texts
         self._serial = serial
+        zone = holdings.delegation
         self._origin = zone.origin_name.to_digestable()
         self._answer_head = _OWNER_IS_QNAME + struct.pack("!HHI", _TXT, 1, zone.ttl)
         soa = zone.soa(0)[0].to_generic().data
@@ -155,7 +151,7 @@ class Responder:
             query = dns.message.from_wire(wire, keyring=False)
         except (dns.exception.DNSException, ValueError):
             return _bare(wire, dns.rcode.FORMERR)
-        response = answer(query, self._zone, self._source, serial=self._serial())
+        response = answer(query, self._holdings, serial=self._serial())
         room = 65535
         if udp:
             room = min(max(query.payload, 512), EDNS_PAYLOAD) if query.edns >= 0 else 512

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import dns.rcode
 
 from customdomains.dns.addresses import is_address, join_server, split_server
+from customdomains.dns.holdings import Holdings, NoRecords, RecordSource, TextSource
 from customdomains.dns.responder import Responder
 from customdomains.dns.tcp import TcpFront
-from customdomains.dns.zone import DelegationZone, TextSource
+from customdomains.dns.zone import DelegationZone, Zone
 
 OnQuery = Callable[[str, str], object]
 """Called once a reply with the transport (`udp`, `tcp`) and the rcode (`NOERROR`, ...)."""
@@ -30,8 +31,9 @@ def _count_nothing(_transport: str, _rcode: str) -> None:
 
 
 class DnsServer:
-    """Serves one delegation zone over UDP and TCP; once stopped it stays stopped.
+    """Serves a delegation zone over UDP and TCP; once stopped it stays stopped.
 
+    `source` has the texts at its ids, `records` all else that stands in it and in the `others`.
     `serial` gives the SOA's serial at the moment of the call. `reuse_port` lets several
     processes share an address (SO_REUSEPORT).
     """
@@ -42,10 +44,13 @@ class DnsServer:
         source: TextSource,
         *,
         serial: Callable[[], int],
+        others: tuple[Zone, ...] = (),
+        records: RecordSource | None = None,
         on_query: OnQuery = _count_nothing,
         reuse_port: bool = False,
     ) -> None:
-        self._responder = Responder(zone, source, serial)
+        holdings = Holdings(zone, source, others, records or NoRecords())
+        self._responder = Responder(holdings, serial)
         self._on_query = on_query
         self._reuse_port = reuse_port
         self._front = TcpFront(self._reply_over_tcp)

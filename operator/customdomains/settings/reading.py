@@ -157,6 +157,7 @@ def _check(settings: Settings) -> None:
             "line; to serve everybody without asking, set api.authentication.mode to Disabled"
         )
     _check_suffixes(settings)
+    _check_zones(settings)
     lookups = settings.lookups
     _at_least("lookups.timeout", lookups.timeout, Duration("10ms"))
     _at_least("lookups.deadline", lookups.deadline, lookups.timeout)
@@ -178,6 +179,21 @@ def _check_suffixes(settings: Settings) -> None:
                 f"names.allowedSuffixes[{place}]: {str(allowed)!r} is not possible; no name below "
                 f"{above} can be registered ({source})"
             )
+
+
+def _check_zones(settings: Settings) -> None:
+    delegation, zones = settings.delegation.zone, settings.dns.zones
+    for place, zone in enumerate(zones):
+        if f".{zone}".endswith(f".{delegation}"):
+            where = (
+                "is the delegation zone" if zone == delegation else "lies in the delegation zone"
+            )
+            raise SettingsError(
+                f"dns.zones[{place}]: {zone!r} is not possible; it {where}, {delegation}, which is "
+                "served with all that is in it anyway"
+            )
+        if zone in zones[:place]:
+            raise SettingsError(f"dns.zones: {zone!r} is there twice; once is enough")
 
 
 def _check_resolvers(lookups: Lookups) -> None:

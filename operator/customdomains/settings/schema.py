@@ -229,10 +229,16 @@ class Api(Section, frozen=True):
 
 
 class Responder(Section, frozen=True):
-    """The dns process; `probeListen` answers its health checks and metrics over HTTP."""
+    """The dns process; `probeListen` answers its health checks and metrics over HTTP.
+
+    `zones` are served beside the delegation zone, with the platform's own records: the DNSRecords
+    in `recordsNamespace`, by default `controller.namespace`.
+    """
 
     listen: Listen = ":5353"
     probe_listen: Listen = ":8082"
+    zones: Annotated[tuple[DnsName, ...], msgspec.Meta(max_length=64)] = ()
+    records_namespace: ObjectName | None = None
 
 
 class Logging(Section, frozen=True):

@@ -141,3 +141,9 @@ def dns_query_counter(registry: CollectorRegistry) -> Callable[[str, str], None]
         counter.labels(transport, rcode).inc()
 
     return count
+
+
+def count_dns_records(registry: CollectorRegistry, count: Count) -> None:
+    """A gauge of the DNSRecords that are served, or not, by `count` at each scrape."""
+    text = "DNSRecords by whether they are served: Served, or why not."
+    registry.register(_Counted("customdomains_dns_records", text, "verdict", count))
