@@ -18,8 +18,11 @@ from customdomains.api.directory import Directory
 from customdomains.api.gate import MAX_BODY, Gate
 from customdomains.api.handlers import Handlers, Probes
 from customdomains.api.metrics import AskMetrics, HttpMetrics
+from customdomains.api.places import Places
 from customdomains.api.registration import Registrar
 from customdomains.api.requests import Requests
+from customdomains.api.streams import MAX_STREAMS, MAX_STREAMS_OF_ONE, Streams
+from customdomains.api.waiting import MAX_WAITS, MAX_WAITS_FOR_ONE, Waiting
 from customdomains.cluster import ApiClient
 from customdomains.policy.world import Rules
 
@@ -128,11 +131,17 @@ def _application(
         return directory.synced
 
     tokens = None if options.token_file is None else Tokens(options.token_file)
-    gate = Gate(tokens, HttpMetrics(registry), ready, options.registered_status)
+    waits = Places(MAX_WAITS, MAX_WAITS_FOR_ONE)
+    streams = Places(MAX_STREAMS, MAX_STREAMS_OF_ONE)
+    metrics = HttpMetrics(registry)
+    metrics.watch_waiting(waits.__len__, streams.__len__)
+    gate = Gate(tokens, metrics, ready, options.registered_status, (waits, streams))
     handlers = Handlers(
         directory,
         Registrar(client, directory, options.rules),
         Requests(client, directory, options.controller_timeout),
+        Waiting(directory, waits),
+        Streams(directory, streams, options.rules.zone),
         options.rules.zone,
     )
     probes = Probes(registry, ready)
@@ -143,6 +152,7 @@ def _application(
             web.post("/domains", handlers.register),
             web.get("/domains", handlers.page),
             web.get("/domains/{id}", handlers.get),
+            web.get("/domains/{id}/events", handlers.events, allow_head=False),
             web.delete("/domains/{id}", handlers.delete),
             web.post("/domains/{id}/verify", handlers.verify),
             web.post("/domains/{id}/issue-certificate", handlers.issue),
@@ -152,4 +162,10 @@ def _application(
             web.get("/metrics", probes.metrics),
         ]
     )
+
+    async def end_waiting(_: web.Application) -> None:
+        waits.end()
+        streams.end()
+
+    application.on_shutdown.append(end_waiting)
     return application

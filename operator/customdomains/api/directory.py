@@ -6,7 +6,9 @@ import asyncio
 import re
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
+from contextlib import suppress
 
+from customdomains.api.changes import Changes
 from customdomains.api.errors import Failed, no_such_domain, storage_failed
 from customdomains.api.mirror import Mirror
 from customdomains.api.resources import (
@@ -34,11 +36,16 @@ class Directory:
         """`run` has to be running for anything to be known."""
         self._client = client
         self.namespace = namespace
+        self.changes = Changes()
         self.claims: Mirror[Claim] = Mirror(
             client, DOMAIN_CLAIMS, parse=parse_claim, on_change=self._index
         )
         self.domains: Mirror[DomainView] = Mirror(
-            client, CUSTOM_DOMAINS, namespace=namespace, parse=parse_view, on_change=_ignore
+            client,
+            CUSTOM_DOMAINS,
+            namespace=namespace,
+            parse=parse_view,
+            on_change=self.changes.ring,
         )
         self._namespaces: WatchCache[str] = WatchCache(
             client,
@@ -182,6 +189,13 @@ class Directory:
         self.domains.put(key, view)
         return view
 
+    async def refresh(self, found: Registration) -> None:
+        """Read a registration live, as far as the API server answers."""
+        with suppress(ApiError):
+            async with self._live:
+                await self.read_claim(found.claim.domain)
+                await self.read_domain(found.domain.key.name)
+
     def _holder(self, claim: Claim) -> DomainView | None:
         view = self.domains.get(str(claim.holder.key))
         return view if view is not None and view.is_for(claim.domain) else None
@@ -202,6 +216,7 @@ class Directory:
         )
 
     def _index(self, domain: str) -> None:
+        self.changes.ring(domain)
         claim = self._own(self.claims.get(domain))
         now = None if claim is None else claim.id
         if claim is None or claim.standing.vacant_since:
@@ -230,7 +245,3 @@ class Directory:
 
 def _not_looked_for(error: ApiError) -> Failed:
     return storage_failed("the domain could not be looked for", error)
-
-
-def _ignore(_key: str) -> None:
-    """Nothing is derived from the resources."""

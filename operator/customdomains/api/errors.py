@@ -47,6 +47,10 @@ class LookupFailed(CallError):  # noqa: N818
     """The DNS could not be asked, which says nothing about the record."""
 
 
+class Busy(CallError):  # noqa: N818
+    """There are as many like this as may be; it is worth trying again a little later."""
+
+
 class Failed(CallError):  # noqa: N818
     """It is not the caller's fault; trying again later may work."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sized
 
 from aiohttp import web
 
@@ -12,6 +12,7 @@ from customdomains.api import views
 from customdomains.api.auth import Tokens
 from customdomains.api.errors import (
     AlreadyRegistered,
+    Busy,
     CallError,
     Failed,
     LookupFailed,
@@ -31,6 +32,7 @@ JSON = {"Content-Type": "application/json"}
 
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 _RETRY_AFTER = {"Retry-After": "1"}
+_RETRY_LATER = {"Retry-After": "5"}
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 class Gate:
     """An aiohttp middleware. `tokens` None lets everybody in; `ready` says whether calls can be
-    answered yet.
+    answered yet; `waiting` are those calls that are not worked on, since they wait.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class Gate:
         metrics: HttpMetrics,
         ready: Callable[[], bool],
         registered_status: int,
+        waiting: tuple[Sized, ...],
     ) -> None:
         self._tokens = tokens
         self._metrics = metrics
         self._ready = ready
-        self._in_flight = 0
+        self._waiting = waiting
+        self._passed = 0
         metrics.watch_in_flight(lambda: self._in_flight)
         self._statuses: Mapping[type[CallError], int] = {
             Refused: 400,
@@ -60,6 +64,7 @@ class Gate:
             NotThere: 404,
             LookupFailed: 424,
             AlreadyRegistered: registered_status,
+            Busy: 503,
             Failed: 500,
         }
 
@@ -68,17 +73,22 @@ class Gate:
         """Answer the request by `handler`, or say why not."""
         begun = time.perf_counter()
         route = _route(request)
-        self._in_flight += 1
+        self._passed += 1
         try:
             response = await self._answer(request, handler, route)
         finally:
-            self._in_flight -= 1
+            self._passed -= 1
         seconds = time.perf_counter() - begun
         method = request.method if request.method in _KNOWN_METHODS else "other"
         self._metrics.answered(method, route, response.status, seconds)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s %s %d %.1f ms", method, route, response.status, seconds * 1000)
         return response
+
+    @property
+    def _in_flight(self) -> int:
+        """How many requests are being worked on."""
+        return self._passed - sum(map(len, self._waiting))
 
     async def _answer(
         self, request: web.Request, handler: _Handler, route: str
@@ -92,7 +102,8 @@ class Gate:
                     return refusal
             return await handler(request)
         except CallError as error:
-            return problem(self._statuses[type(error)], error.code, error.message)
+            headers = _RETRY_LATER if isinstance(error, Busy) else None
+            return problem(self._statuses[type(error)], error.code, error.message, headers)
         except web.HTTPException as error:
             return _from_aiohttp(error, request)
         except Exception:  # noqa: BLE001 - a defect costs one answer, and is told with its place
@@ -126,7 +137,11 @@ def problem(
 
 def _route(request: web.Request) -> str:
     resource = request.match_info.route.resource
-    return "unknown" if resource is None else resource.canonical
+    if resource is None:
+        return "unknown"
+    if resource.canonical == "/domains/{id}" and "wait" in request.query:
+        return f"{resource.canonical}?wait"  # as slow as the caller likes: counted by itself
+    return resource.canonical
 
 
 def _unauthorized(*, given: bool) -> web.Response:

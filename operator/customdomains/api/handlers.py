@@ -15,6 +15,8 @@ from customdomains.api.errors import NotThere, Refused
 from customdomains.api.gate import JSON, problem
 from customdomains.api.registration import Registrar
 from customdomains.api.requests import Requests
+from customdomains.api.streams import Streams
+from customdomains.api.waiting import Waiting, wish
 
 _BODY_TIMEOUT = 10.0  # seconds a caller has to send what it announced
 
@@ -23,11 +25,19 @@ class Handlers:
     """The endpoints. `zone` is the delegation zone (canonical)."""
 
     def __init__(
-        self, directory: Directory, registrar: Registrar, requests: Requests, zone: str
+        self,
+        directory: Directory,
+        registrar: Registrar,
+        requests: Requests,
+        waiting: Waiting,
+        streams: Streams,
+        zone: str,
     ) -> None:
         self._directory = directory
         self._registrar = registrar
         self._requests = requests
+        self._waiting = waiting
+        self._streams = streams
         self._zone = zone
 
     async def register(self, request: web.Request) -> web.Response:
@@ -44,9 +54,19 @@ class Handlers:
         return json_answer(views.page(found, following, self._zone))
 
     async def get(self, request: web.Request) -> web.Response:
-        """GET /domains/{id}."""
-        found = await self._directory.find(_id(request))
-        return json_answer(views.domain(found, self._zone))
+        """GET /domains/{id}: as it is, or after a wait for a status."""
+        wanted = wish(request.query)
+        if wanted is None:
+            found = await self._directory.find(_id(request))
+            return json_answer(views.domain(found, self._zone))
+        found, ending = await self._waiting.wait(_id(request), wanted, lambda: _has_left(request))
+        answer = json_answer(views.domain(found, self._zone))
+        answer.headers["Customdomains-Wait"] = ending
+        return answer
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """GET /domains/{id}/events."""
+        return await self._streams.answer(request, _id(request))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE /domains/{id}."""
@@ -110,6 +130,10 @@ async def read_body(request: web.Request) -> bytes:
         raise web.HTTPRequestTimeout(reason=message) from None
     except (web.RequestPayloadError, ConnectionError) as error:
         raise Refused("malformed_body", f"the body can't be read: {error}") from error
+
+
+def _has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _id(request: web.Request) -> str:

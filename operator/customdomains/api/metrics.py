@@ -33,11 +33,22 @@ class HttpMetrics:
             "HTTP requests being worked on.",
             registry=registry,
         )
+        self._waiting = Gauge(
+            "customdomains_http_requests_waiting",
+            "HTTP requests that wait for a status or for events, apart from those worked on.",
+            ("for",),
+            registry=registry,
+        )
 
     def answered(self, method: str, route: str, code: int, seconds: float) -> None:
         """Count one answer."""
         self._requests.labels(method, route, str(code)).inc()
         self._seconds.labels(method, route).observe(seconds)
+
+    def watch_waiting(self, waits: Callable[[], int], streams: Callable[[], int]) -> None:
+        """They say at each scrape how many calls wait for a status, and how many for events."""
+        self._waiting.labels("status").set_function(waits)
+        self._waiting.labels("events").set_function(streams)
 
     def watch_in_flight(self, number: Callable[[], int]) -> None:
         """`number` says at each scrape how many requests are being worked on."""
