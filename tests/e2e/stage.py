@@ -1,6 +1,7 @@
 """The operator's processes under the roles of `deploy/rbac`, behind relays, for a whole run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,21 @@ class Stage:
     def stop_controller(self) -> None:
         """Stop the shared controller in order."""
         self.controller.stop("controller")
+
+    @contextmanager
+    def another_controller(self, **changes: Mapping[str, Any]) -> Iterator[None]:
+        """While the body runs, one with other settings in the shared one's place."""
+        self.stop_controller()
+        lease = {"controller": {"leaseDuration": "3s"}}
+        controller = self.operator("controller", changes={**lease, **changes})
+        self.free_lease()
+        controller.start("controller")
+        self.wait_leading()
+        try:
+            yield
+            assert "Traceback" not in controller.log_of("controller").read_text()
+        finally:
+            controller.stop()
 
     def kill_controller(self) -> None:
         """kill -9 of the shared controller."""

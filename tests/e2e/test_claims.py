@@ -1,6 +1,5 @@
 """One domain, one holder; and names that nobody can hold."""
 
-import secrets
 import urllib.error
 
 import pytest
@@ -9,18 +8,10 @@ from e2e.certificates import assert_serves
 from e2e.domains import Domain, condition_of
 from e2e.ledger import orders_for
 from e2e.stage import Stage
+from e2e.tenants import make_namespace
 from e2e.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.acme]
-
-
-@pytest.fixture
-def other(stage: Stage, domain: Domain) -> Domain:
-    """The same domain, wanted in another namespace."""
-    name = f"test-{secrets.token_hex(4)}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    stage.plane.request("POST", "/api/v1/namespaces", body)
-    return Domain(stage.plane, stage.dns, name, domain.domain, stage.zone)
 
 
 def assert_not_claimed(status: dict, reason: str) -> str:
@@ -34,32 +25,50 @@ def assert_not_claimed(status: dict, reason: str) -> str:
     return str(condition_of(status, "Claimed")["message"])
 
 
-def test_who_comes_second_waits_until_the_holder_is_gone(stage: Stage, domain, other):
+def test_another_spelling_is_the_same_domain(stage: Stage, domain):
     domain.create()
     first = domain.wait(lambda status: status.get("records"), "records to set")
-    # Another spelling is the same domain.
+    namespace = make_namespace(stage.plane)
+    other = Domain(stage.plane, stage.dns, namespace, domain.domain, stage.zone)
     other.create(domainName=f"{domain.domain.upper()}.")
-
-    message = assert_not_claimed(other.wait_phase("failed"), "HeldByAnother")
-    assert domain.namespace not in message
-    assert domain.name not in message.replace(domain.domain, "")
-
-    # Whoever is told "failed" can't get there by asking.
-    other.check()
-    assert_not_claimed(
-        other.wait(lambda s: s.get("lastHandledCheckRequest"), "the check"), "HeldByAnother"
-    )
+    second = other.wait(lambda status: status.get("records"), "records to set")
+    assert second["domain"] == domain.domain
+    assert condition_of(second, "Claimed")["reason"] == "Contending"
     assert domain.status()["id"] == first["id"]
 
+    # Nobody has proved anything, so who comes second has it when the first one goes.
     domain.delete()
-    status = other.wait(lambda status: status.get("records"), "it has the name now")
-    assert status["id"] != first["id"]
-    assert status["verificationToken"] != first["verificationToken"]
-    claim = other.claim()
-    assert claim is not None
-    assert claim["spec"]["holderRef"]["namespace"] == other.namespace
+    status = other.wait(
+        lambda status: condition_of(status, "Claimed").get("reason") == "Held", "it has the name"
+    )
+    assert status["id"] == second["id"]
     assert other.bring_to_active()["id"] == status["id"]
     other.delete()
+
+
+def test_without_contests_who_comes_second_waits_until_the_holder_is_gone(stage: Stage, domain):
+    with stage.another_controller(claims={"contests": False}):
+        domain.create()
+        first = domain.wait(lambda status: status.get("records"), "records to set")
+        namespace = make_namespace(stage.plane)
+        other = Domain(stage.plane, stage.dns, namespace, domain.domain, stage.zone)
+        other.create()
+        message = assert_not_claimed(other.wait_phase("failed"), "HeldByAnother")
+        assert domain.namespace not in message
+        assert domain.name not in message.replace(domain.domain, "")
+
+        # Whoever is told "failed" can't get there by asking.
+        other.check()
+        assert_not_claimed(
+            other.wait(lambda s: s.get("lastHandledCheckRequest"), "the check"), "HeldByAnother"
+        )
+        assert domain.status()["id"] == first["id"]
+
+        domain.delete()
+        status = other.wait(lambda status: status.get("records"), "it has the name now")
+        assert status["id"] != first["id"]
+        assert status["verificationToken"] != first["verificationToken"]
+        other.delete()
 
 
 def test_second_in_the_same_namespace_is_no_holder_either(stage: Stage, domain):
@@ -97,6 +106,8 @@ def test_domain_registered_again_takes_its_own_secret_over(stage: Stage, domain)
     domain.create()
     first = domain.bring_to_active()
     before = domain.secret()
+    domain.annotate("customdomains.dev/release-on-delete", "true")
+    domain.wait_checked()
     domain.delete()
     until(lambda: domain.claim() is None, "the domain is free")
     assert domain.secret() == before, "a certificate in use outlives its CustomDomain"

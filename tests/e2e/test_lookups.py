@@ -4,9 +4,8 @@ import re
 import secrets
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -68,23 +67,8 @@ def test_domains_on_dead_name_servers_delay_nobody(stage: Stage, namespace):
         list(threads.map(Domain.delete, dead))
 
 
-@contextmanager
-def another_controller(stage: Stage, lookups: Mapping[str, Any]) -> Iterator[None]:
-    """In place of the shared one, a controller with other settings for lookups."""
-    stage.stop_controller()
-    changes = {"controller": {"leaseDuration": "3s"}, "lookups": lookups}
-    controller = stage.operator("controller", changes=changes)
-    controller.start("controller")
-    stage.wait_leading()
-    try:
-        yield
-        assert "Traceback" not in controller.log_of("controller").read_text()
-    finally:
-        controller.stop()
-
-
 def test_one_resolver_is_believed_where_the_settings_say_so(stage: Stage, domain):
-    with another_controller(stage, {"mode": "Recursive"}):
+    with stage.another_controller(lookups={"mode": "Recursive"}):
         domain.create().bring_to_active()
         (seen,) = domain.record("CNAME")["seen"]
         assert seen["server"] == stage.dns.address
@@ -98,7 +82,7 @@ def test_quorum_of_resolvers_proves_and_fewer_do_not(stage: Stage, domain):
             each.start()
         resolvers = [each.address for each in (stage.dns, *others)]
         lookups = {"mode": "Quorum", "quorum": 2, "resolvers": resolvers}
-        stack.enter_context(another_controller(stage, lookups))
+        stack.enter_context(stage.another_controller(lookups=lookups))
         status = domain.create(certificate={"issuance": "Never"}).wait(
             lambda status: status.get("records"), "records to set"
         )
