@@ -11,6 +11,7 @@ import dns.rdatatype
 import pytest
 from liar import HANG_UP, FromElsewhere, InPieces, Raw, closed_port, lying, reply
 
+from customdomains.dns import exchange
 from customdomains.dns.exchange import transact
 from customdomains.dns.messages import MAX_MESSAGE, make_query
 from customdomains.model.evidence import Outcome
@@ -223,6 +224,21 @@ async def test_a_failure_without_its_question_is_an_answer():
 async def test_a_closed_port_is_unreachable_at_once_and_silence_a_timeout():
     assert (await ask(closed_port())).outcome is Outcome.UNREACHABLE
     assert await answered(lambda query, _: [], BRIEF) is Outcome.TIMED_OUT
+
+
+async def test_a_lost_datagram_is_sent_again(monkeypatch):
+    monkeypatch.setattr(exchange, "_SEND_AGAIN_AFTER", 0.01)
+    heard = []
+
+    def after_the_first(query, _transport):
+        heard.append(query.id)
+        return [] if len(heard) == 1 else [reply(query, YES)]
+
+    async with lying(after_the_first) as liar:
+        found = await ask(liar.address)
+    assert values(found.response) == ["yes"]
+    assert heard == [heard[0]] * 2
+    assert len(set(liar.ports)) == 1
 
 
 async def test_the_questions_differ():

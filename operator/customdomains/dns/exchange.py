@@ -25,6 +25,8 @@ from customdomains.dns.streams import Stream
 from customdomains.model.evidence import Outcome
 
 _MAX_STRAYS = 8
+_SEND_AGAIN_AFTER = 0.7
+"""Seconds after which a datagram counts as lost; it is sent a second time, no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +141,13 @@ class _Question:
         transport, _ = await loop.create_datagram_endpoint(
             lambda: _Datagrams(heard, failed), remote_addr=(self._host, self._port)
         )
+        wire = query.to_wire()
+        again = loop.call_later(_SEND_AGAIN_AFTER, transport.sendto, wire)
         try:
-            transport.sendto(query.to_wire())
+            transport.sendto(wire)
             return await answer
         finally:
+            again.cancel()
             transport.abort()
 
 
