@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import secrets
 import signal
 import socket
@@ -55,6 +56,8 @@ from customdomains.wiring import (
 log = logging.getLogger("customdomains")
 
 DEFAULT_CONFIG = "/etc/customdomains/config.yaml"
+
+OPEN_FILES = 8192
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -171,6 +174,7 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
         Outside,
     )
 
+    _raise_file_limit()
     registry = CollectorRegistry()
     connection = await load_connection(options.kubeconfig)
     async with (
@@ -207,6 +211,14 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
         host, port = split_listen(settings.controller.metrics_listen)
         with serve_probes(host, port, {"/readyz": controller.not_ready}, registry):
             await _until(stop, controller.run())
+
+
+def _raise_file_limit() -> None:
+    """Lookups may have some 900 sockets open at once; many systems start a process with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _dns(settings: Settings, options: argparse.Namespace, stop: asyncio.Event) -> None:
