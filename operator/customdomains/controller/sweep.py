@@ -133,6 +133,8 @@ def _in_use(secret: OwnedSecret, claim: Claim) -> bool:
     seat = next((seat for seat in claim.seats if seat.id == secret.id), None)
     if seat is None or seat.standing.vacant_since is not None:
         return False
+    if seat.holder.key.namespace != secret.namespace:
+        return False  # an administrator has handed the seat over
     if seat.id == claim.id and claim.order is not None:
         return True
     if secret.role == ROLE_NEXT_KEY or seat.certificate is None:

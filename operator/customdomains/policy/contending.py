@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from customdomains.model.claim import Claim, Contender
+from customdomains.model.claim import NOBODY, Claim, Contender
 from customdomains.model.domain import CustomDomain
 from customdomains.model.progress import Verification
 from customdomains.policy import ownership, seats, succession
@@ -20,7 +20,7 @@ from customdomains.policy.checking import (
 from customdomains.policy.findings import Finding, judge
 from customdomains.policy.projection import Scene, project
 from customdomains.policy.standing import contends, sleeps
-from customdomains.policy.world import Plan, ReplaceClaim, World
+from customdomains.policy.world import Check, Plan, ReplaceClaim, Rules, World
 
 
 def rest(world: World, domain: CustomDomain, claim: Claim, seat: Contender, now: datetime) -> Plan:
@@ -45,7 +45,7 @@ def contend(
     opens = seats.open_from(claim, seat, now, rules)
     case = Case(world, domain, mine, finding, now, opens)
     after = claim
-    if (proof := _proof(case)) is not None:
+    if (proof := _proof(case, claim)) is not None:
         after = succession.take_over(claim, seat, proof, now, world.holder_asked)
     else:
         expires = seats.expires_at(claim, seat, rules.claims)
@@ -56,14 +56,22 @@ def contend(
     return _wait(case, claim, seat)
 
 
-def _proof(case: Case) -> Verification | None:
+def _proof(case: Case, claim: Claim) -> Verification | None:
     """The proof with which the claim is taken over just now."""
     check, finding, opens = case.world.memory.check, case.finding, case.opens
     if check is None or finding is None or case.domain.suspend or not proof_fresh(case):
         return None
-    if opens is None or case.now < opens:
+    if opens is None or case.now < opens or _proves_the_holder_too(check, claim, case.world.rules):
         return None
     return ownership.apply_finding(case.claim, finding, check.at, case.world.rules).verification
+
+
+def _proves_the_holder_too(check: Check, claim: Claim, rules: Rules) -> bool:
+    """Whether the same answers have the record of a holder who is there: its own next check will
+    find it, and nobody is displaced until then."""
+    if claim.holder == NOBODY or not claim.standing.active:
+        return False
+    return judge(check.evidence, claim, rules.zone, check.at).proof is not None
 
 
 def _write(world: World, after: Claim, finding: Finding | None = None) -> Plan:

@@ -1,0 +1,101 @@
+"""Which Secrets the sweep takes for nobody's, and removes a day later."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import build
+import pytest
+from build import DAY, HOUR, NOW, SECOND
+
+from customdomains.cluster.secrets import ROLE_CERTIFICATE, ROLE_NEXT_KEY, OwnedSecret
+from customdomains.controller.store import Store
+from customdomains.controller.sweep import Sweep
+from customdomains.model.claim import Claim, Contender, Standing
+from customdomains.model.domain import CustomDomain, Key
+
+HAS = build.claim(certificate=build.certificate())
+ELSE = build.holder(key=Key("other", "shop"), namespace_uid="other-uid")
+LOSER = Contender(
+    build.ID,
+    build.TOKEN,
+    build.holder(),
+    Standing(lost_at=NOW - DAY),
+    certificate=build.certificate(),
+)
+LOST = replace(HAS, id="b" * 32, holder=ELSE, certificate=None, contenders=(LOSER,))
+
+
+class Secrets:
+    """One Secret, and what becomes of it."""
+
+    def __init__(self, role: str, orphaned_at: datetime | None) -> None:
+        self.secret = OwnedSecret(
+            "tenant", "shop-tls", "uid", "1", role, build.ID, build.DOMAIN, orphaned_at
+        )
+        self.marked = orphaned_at
+        self.removed = False
+
+    async def owned(self) -> list[OwnedSecret]:
+        return [self.secret]
+
+    async def mark_orphaned(self, _secret: OwnedSecret, since: datetime | None) -> None:
+        self.marked = since
+
+    async def remove(self, _secret: OwnedSecret) -> None:
+        self.removed = True
+
+
+class NoDomains:
+    async def names(self) -> dict[Key, str]:
+        return {}
+
+    async def read(self, _key: Key) -> CustomDomain | None:
+        return None
+
+
+async def swept(
+    claim: Claim | None, role: str = ROLE_CERTIFICATE, orphaned: timedelta | None = None
+) -> Secrets:
+    store = Store(lambda _key: None)
+    if claim is not None:
+        store.put_claim(claim)
+    secrets = Secrets(role, None if orphaned is None else NOW - orphaned)
+    sweep = Sweep(
+        store,
+        NoDomains(),
+        secrets,
+        now=lambda: NOW,
+        wake=lambda _key: None,
+        retention=DAY,
+    )
+    await sweep.sweep()
+    return secrets
+
+
+@pytest.mark.parametrize(
+    ("claim", "role", "used"),
+    [
+        (HAS, ROLE_CERTIFICATE, True),
+        (None, ROLE_CERTIFICATE, False),
+        (build.claim(), ROLE_CERTIFICATE, False),
+        (build.claim(order=build.order()), ROLE_NEXT_KEY, True),
+        (HAS, ROLE_NEXT_KEY, False),
+        (replace(HAS, id="b" * 32), ROLE_CERTIFICATE, False),
+        (replace(HAS, standing=Standing(vacant_since=NOW)), ROLE_CERTIFICATE, False),
+        (LOST, ROLE_CERTIFICATE, True),
+        # The seat and its id were handed over to another namespace, which has a Secret of its own.
+        (replace(HAS, holder=ELSE), ROLE_CERTIFICATE, False),
+        (replace(HAS, holder=ELSE, order=build.order()), ROLE_NEXT_KEY, False),
+    ],
+)
+async def test_whose_secret(claim: Claim | None, role: str, used: bool) -> None:
+    assert (await swept(claim, role)).marked == (None if used else NOW)
+    late = await swept(claim, role, orphaned=DAY)
+    assert late.removed is not used
+    if used:
+        assert late.marked is None, "it is wanted again"
+
+
+async def test_it_is_kept_for_a_day() -> None:
+    assert not (await swept(None, orphaned=DAY - SECOND)).removed
+    assert (await swept(None, orphaned=HOUR)).marked == NOW - HOUR
