@@ -48,8 +48,7 @@ class Handlers:
 
     async def page(self, request: web.Request) -> web.Response:
         """GET /domains."""
-        query = request.query
-        wanted = calls.selection(query, query.getall("label", []))
+        wanted = calls.selection(request.query)
         found, following = calls.select(self._directory, wanted)
         return json_answer(views.page(found, following, self._zone))
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from multidict import MultiMapping
+
+from customdomains.api import checking
 from customdomains.api.directory import Directory
 from customdomains.api.errors import Failed, Refused
 from customdomains.api.following import fits_together, following
@@ -17,7 +20,6 @@ from customdomains.model.reasons import Phase
 
 MIN_TIMEOUT = 1  # seconds
 MAX_TIMEOUT = 120  # seconds
-DEFAULT_TIMEOUT = 60  # seconds
 
 MAX_WAITS = 512
 MAX_WAITS_FOR_ONE = 64  # domain
@@ -46,22 +48,19 @@ class Wish:
     timeout: float
 
 
-def wish(query: Mapping[str, str]) -> Wish | None:
+def wish(query: MultiMapping[str]) -> Wish | None:
     """What the query says about waiting; None where it says nothing. Raises `Refused`."""
-    status, timeout = query.get("wait"), query.get("timeout")
-    if status is None:
-        if timeout is not None:
-            raise Refused("invalid_timeout", "timeout goes with wait, as in wait=active")
+    if not query:
         return None
-    if status not in set(Phase):
-        allowed = ", ".join(Phase)
-        raise Refused("invalid_wait", f"wait has to be one of {allowed}")
-    return Wish(Phase(status), _seconds(timeout))
+    checked = checking.of("getDomain").query(query)
+    if "wait" in checked:
+        return Wish(Phase(checked["wait"]), _seconds(checked["timeout"]))
+    if "timeout" in query:
+        raise Refused("invalid_timeout", "timeout goes with wait, as in wait=active")
+    return None
 
 
-def _seconds(text: str | None) -> int:
-    if text is None:
-        return DEFAULT_TIMEOUT
+def _seconds(text: str) -> int:
     found = _DURATION.fullmatch(text)
     seconds = int(found[1] or 0) * 60 + int(found[2] or 0) if found else 0
     if not MIN_TIMEOUT <= seconds <= MAX_TIMEOUT:
