@@ -45,6 +45,7 @@ from customdomains.telemetry.probes import Check, serve_probes
 from customdomains.wiring import (
     acme_engine,
     api_options,
+    host_lookup,
     lookup,
     own_zones,
     records_namespace,
@@ -266,8 +267,15 @@ async def _dns(settings: Settings, options: argparse.Namespace, stop: asyncio.Ev
 async def _api(settings: Settings, options: argparse.Namespace, stop: asyncio.Event) -> None:
     registry = CollectorRegistry()
     connection = await load_connection(options.kubeconfig)
-    async with ApiClient(connection, on_request=api_request_counter(registry)) as client:
-        await run_api(api_options(settings), client, registry, stop)
+    async with (
+        AsyncExitStack() as stack,
+        ApiClient(connection, on_request=api_request_counter(registry)) as client,
+    ):
+        resolvers = make_resolvers(settings.lookups.resolvers)
+        for resolver in resolvers:
+            stack.push_async_callback(resolver.close)
+        hosts = host_lookup(settings, resolvers)
+        await run_api(api_options(settings), client, registry, stop, hosts)
 
 
 async def _together(*working: Coroutine[Any, Any, None]) -> None:

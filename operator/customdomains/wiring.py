@@ -10,6 +10,7 @@ from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.client import ApiClient
 from customdomains.controller.ports import TextLookup
 from customdomains.dns.authoritative import AuthoritativeLookup
+from customdomains.dns.hosts import HostLookup
 from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
 from customdomains.dns.resolvers import Resolver
 from customdomains.dns.zone import DelegationZone, Zone
@@ -32,6 +33,8 @@ def api_options(settings: Settings) -> ApiOptions:
         registered_status=api.registered_status,
         controller_timeout=api.controller_timeout.seconds,
         ask=None if api.ask_listen is None else split_listen(api.ask_listen),
+        zones=settings.dns.zones,
+        records_namespace=records_namespace(settings),
     )
 
 
@@ -65,6 +68,12 @@ def lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> TextLookup:
             )
         case "Recursive":
             return RecursiveLookup(resolvers, timeout=timeout, deadline=deadline)
+
+
+def host_lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> HostLookup:
+    """The way to addresses of names that are not the platform's own."""
+    lookups = settings.lookups
+    return HostLookup(resolvers, timeout=lookups.timeout.seconds, deadline=lookups.deadline.seconds)
 
 
 def served_zones(settings: Settings) -> tuple[DelegationZone, tuple[Zone, ...]]:

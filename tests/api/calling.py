@@ -58,7 +58,12 @@ class Caller:
 
 @asynccontextmanager
 async def api_server(
-    client: ApiClient, namespace: str, *, wait_ready: bool = True, **options: Any
+    client: ApiClient,
+    namespace: str,
+    *,
+    wait_ready: bool = True,
+    hosts: Any = None,
+    **options: Any,
 ) -> AsyncIterator[Caller]:
     """One replica in a task of its own, so that fixtures may begin and end it where they like."""
     wanted = ApiOptions(
@@ -75,7 +80,7 @@ async def api_server(
     listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def run() -> None:
-        async with serving(wanted, client, CollectorRegistry()) as server:
+        async with serving(wanted, client, CollectorRegistry(), hosts) as server:
             listening.set_result(server.port)
             await stop.wait()
 

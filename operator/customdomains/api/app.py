@@ -19,11 +19,15 @@ from customdomains.api.gate import MAX_BODY, Gate
 from customdomains.api.handlers import Handlers, Probes
 from customdomains.api.metrics import AskMetrics, HttpMetrics
 from customdomains.api.places import Places
+from customdomains.api.recordhandlers import RecordHandlers
+from customdomains.api.records import Records
 from customdomains.api.registration import Registrar
 from customdomains.api.requests import Requests
+from customdomains.api.resolving import Hosts, Resolving
 from customdomains.api.streams import MAX_STREAMS, MAX_STREAMS_OF_ONE, Streams
 from customdomains.api.waiting import MAX_WAITS, MAX_WAITS_FOR_ONE, Waiting
 from customdomains.cluster import ApiClient
+from customdomains.model.dnszones import OwnZones
 from customdomains.policy.world import Rules
 
 _KEEPALIVE = 75.0  # seconds an idle connection is kept: longer than proxies keep theirs
@@ -40,7 +44,9 @@ class ApiOptions:
     `namespace` is where domains are registered, and all that is served; `rules` say which may be;
     `registered_status` answers for a domain that is held already (409 or 500);
     `controller_timeout` is in seconds. With `token_file` None nobody is asked for a token; port 0
-    takes any. `ask` is where edge proxies may ask (host and port), None for nowhere.
+    takes any. `ask` is where edge proxies may ask (host and port), None for nowhere. The platform's
+    own DNS records are the DNSRecords in `records_namespace`; they may stand in the delegation zone
+    and in `zones`.
     """
 
     host: str
@@ -51,6 +57,8 @@ class ApiOptions:
     registered_status: int = 500
     controller_timeout: float = 15.0
     ask: tuple[str, int] | None = None
+    zones: tuple[str, ...] = ()
+    records_namespace: str = "customdomains"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +73,18 @@ class Server:
 
 
 async def run_api(
-    options: ApiOptions, client: ApiClient, registry: CollectorRegistry, stop: asyncio.Event
+    options: ApiOptions,
+    client: ApiClient,
+    registry: CollectorRegistry,
+    stop: asyncio.Event,
+    hosts: Hosts | None = None,
 ) -> None:
     """Serve until `stop` is set, then finish what is under way.
 
-    Raises `TokenFileError`, and `OSError` when the address can't be listened on.
+    `hosts` knows the addresses of names that are not the platform's own. Raises `TokenFileError`,
+    and `OSError` when the address can't be listened on.
     """
-    async with serving(options, client, registry) as server:
+    async with serving(options, client, registry, hosts) as server:
         _log.info("Serving the HTTP API on %s:%d", options.host or "*", server.port)
         if options.ask is not None:
             _log.info("Answering edge proxies on %s:%d", options.ask[0] or "*", server.ask_port)
@@ -83,18 +96,32 @@ async def run_api(
 
 @asynccontextmanager
 async def serving(
-    options: ApiOptions, client: ApiClient, registry: CollectorRegistry
+    options: ApiOptions,
+    client: ApiClient,
+    registry: CollectorRegistry,
+    hosts: Hosts | None = None,
 ) -> AsyncIterator[Server]:
     """Serve while the body runs. Raises like `run_api`."""
     directory = Directory(client, options.namespace)
-    application = _application(options, client, registry, directory)
+    zones = OwnZones(options.rules.zone, options.zones)
+    records = Records(client, zones, options.records_namespace)
+    application = _application(options, client, registry, directory, records)
+    about_records = RecordHandlers(records, Resolving(records, hosts))
+    application.add_routes(
+        [
+            web.get("/dns/records", about_records.page),
+            web.post("/dns/records", about_records.add),
+            web.delete("/dns/records", about_records.remove),
+            web.get("/dns/resolve", about_records.resolve),
+        ]
+    )
     runner = web.AppRunner(
         application,
         access_log=None,
         keepalive_timeout=_KEEPALIVE,
         shutdown_timeout=_DRAIN,
     )
-    watching = asyncio.create_task(directory.run())
+    watching = asyncio.create_task(_watch(directory, records))
     try:
         await runner.setup()
         site = web.TCPSite(runner, options.host or None, options.port)
@@ -113,6 +140,12 @@ async def serving(
             await watching
 
 
+async def _watch(directory: Directory, records: Records) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(directory.run())
+        group.create_task(records.mirror.cache.run())
+
+
 def _edges(
     options: ApiOptions, registry: CollectorRegistry, directory: Directory
 ) -> AbstractAsyncContextManager[int | None]:
@@ -125,10 +158,14 @@ def _edges(
 
 
 def _application(
-    options: ApiOptions, client: ApiClient, registry: CollectorRegistry, directory: Directory
+    options: ApiOptions,
+    client: ApiClient,
+    registry: CollectorRegistry,
+    directory: Directory,
+    records: Records,
 ) -> web.Application:
     def ready() -> bool:
-        return directory.synced
+        return directory.synced and records.mirror.cache.synced
 
     tokens = None if options.token_file is None else Tokens(options.token_file)
     waits = Places(MAX_WAITS, MAX_WAITS_FOR_ONE)
