@@ -31,12 +31,19 @@ class Domain:
     """One CustomDomain in `namespace`; `dns` is where its owner sets records."""
 
     def __init__(
-        self, plane: ControlPlane, dns: TenantDns, namespace: str, domain: str, zone: str
+        self,
+        plane: ControlPlane,
+        dns: TenantDns,
+        namespace: str,
+        domain: str,
+        zone: str,
+        *,
+        name: str | None = None,
     ) -> None:
         self.plane = plane
         self.namespace = namespace
         self.domain = domain
-        self.name = domain.split(".", 1)[0]
+        self.name = name or domain.split(".", 1)[0]
         self.secret_name = f"{self.name}-tls"
         self._dns = dns
         self._zone = zone

@@ -80,6 +80,7 @@ class Relay:
     def close(self) -> None:
         """Stop for good."""
         self.stop()
+        self._run(_end_all_else())
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def arm(
@@ -177,3 +178,11 @@ def _hang_up(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
     return web.Response(status=502)
+
+
+async def _end_all_else() -> None:
+    """End what still waits for a client that is gone."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

@@ -6,6 +6,7 @@ import pytest
 
 from customdomains.devcluster.audit import Write
 from e2e.certificates import assert_serves
+from e2e.domains import Domain
 from e2e.stage import ACCOUNTS, Stage
 from e2e.waiting import until
 
@@ -50,6 +51,31 @@ def test_registered_over_http_and_answered_by_hand(stage: Stage, namespace, back
     assert again["id"] != made["id"]
     assert backend.call("DELETE", f"/domains/{again['id']}")[0] == 204
     assert refused_writes(stage) == []
+
+
+def test_deleted_one_way_and_registered_the_other_at_once(stage: Stage, namespace, backend):
+    """By kubectl and by HTTP in turns, without a pause, in the namespace that HTTP serves."""
+    wanted = stage.domain(namespace, "turns").domain
+    # Both ways give the resource this name.
+    domain = Domain(stage.plane, stage.dns, "default", wanted, stage.zone, name=wanted)
+    ids = []
+    for _ in range(3):
+        code, made = backend.register(wanted)
+        assert code == 201, made
+        ids.append(made["id"])
+        assert domain.body() is not None
+        domain.delete()
+        domain.create()
+        back = domain.wait(lambda status: status.get("id"), "it is registered")
+        assert back["id"] == made["id"], "it is kept for who deletes by kubectl"
+        # The api may hear of it a moment later.
+        until(
+            lambda made=made: backend.call("DELETE", f"/domains/{made['id']}")[0] == 204,
+            "it is released",
+        )
+    assert len(set(ids)) == len(ids), "it is not kept for who deletes by HTTP"
+    assert domain.claim() is None
+    assert domain.body() is None
 
 
 def refused_writes(stage: Stage) -> list[Write]:
