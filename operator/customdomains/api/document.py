@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +23,6 @@ class Document:
         """`content` is not to be changed any more."""
         self.content = content
         self.json = msgspec.json.encode(content)
-        self.etag = hashlib.sha256(self.json).hexdigest()[:32]
 
     def resolve(self, node: Any) -> Any:
         """What `node` refers to, if it is a reference; words beside the reference go on top."""

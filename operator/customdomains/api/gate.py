@@ -25,7 +25,7 @@ from customdomains.api.metrics import HttpMetrics
 MAX_BODY = 64 * 1024  # bytes
 MAX_IN_FLIGHT = 256  # requests; beyond that waiting helps nobody
 
-OPEN_ROUTES = frozenset({"/healthz", "/readyz", "/metrics"})
+OPEN_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
 """Without credentials, and answered however much else is going on."""
 
 JSON = {"Content-Type": "application/json"}
