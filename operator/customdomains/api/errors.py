@@ -39,6 +39,10 @@ class AlreadyRegistered(CallError):  # noqa: N818
         )
 
 
+class KeyReused(CallError):  # noqa: N818
+    """The call's idempotency key was given with another call before."""
+
+
 class NotAllowed(CallError):  # noqa: N818
     """The call is right, and an administrator's rule is against it."""
 

@@ -13,6 +13,7 @@ from customdomains.api import calls, views
 from customdomains.api.directory import Directory
 from customdomains.api.errors import NotThere, Refused
 from customdomains.api.gate import JSON, problem
+from customdomains.api.idempotency import given_key
 from customdomains.api.registration import Registrar
 from customdomains.api.requests import Requests
 from customdomains.api.streams import Streams
@@ -43,7 +44,8 @@ class Handlers:
     async def register(self, request: web.Request) -> web.Response:
         """POST /domains."""
         wanted = calls.new_domain(await read_body(request))
-        made = await self._registrar.register(wanted)
+        key = given_key(request.headers.getall("Idempotency-Key", []))
+        made = await self._registrar.register(wanted, key)
         return json_answer(views.registered(made, self._zone), 201)
 
     async def page(self, request: web.Request) -> web.Response:

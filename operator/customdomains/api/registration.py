@@ -10,7 +10,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+
+import msgspec
 
 from customdomains.api.directory import Directory
 from customdomains.api.errors import (
@@ -20,6 +23,7 @@ from customdomains.api.errors import (
     Refused,
     storage_failed,
 )
+from customdomains.api.idempotency import KEY_LABEL, REQUEST, Attempt, attempt
 from customdomains.api.resources import (
     AS_SUPPLIED,
     DomainView,
@@ -28,7 +32,9 @@ from customdomains.api.resources import (
     parse_view,
     render_resource,
 )
-from customdomains.api.seating import Seated, Seating
+from customdomains.api.retries import Retries
+from customdomains.api.seated import Seated
+from customdomains.api.seating import Seating
 from customdomains.cluster import (
     AlreadyExists,
     ApiClient,
@@ -61,6 +67,11 @@ class NewDomain:
     external_id: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def fingerprint(self) -> bytes:
+        """The same for the same wish."""
+        return msgspec.json.encode((self.supplied, self.external_id, sorted(self.labels.items())))
+
 
 class Registrar:
     """Makes and deletes registrations in the directory's namespace. Raises `CallError`."""
@@ -70,15 +81,28 @@ class Registrar:
         self._directory = directory
         self._rules = rules
         self._seating = Seating(client, directory, rules.claims)
+        self._retries = Retries(client, directory)
 
-    async def register(self, wanted: NewDomain) -> Registration:
-        """Register the domain; both objects are stored when this returns."""
+    async def register(self, wanted: NewDomain, key: str | None = None) -> Registration:
+        """Register the domain; both objects are stored when this returns.
+
+        With an idempotency key it is what was registered with that before, if anything was.
+        """
         domain = self._checked(wanted.supplied)
+        if key is None:
+            return await self._register(domain, wanted, None)
+        attempted = attempt(self._directory.namespace, key, wanted.fingerprint)
+        register = partial(self._register, domain, wanted, attempted)
+        return await self._retries.once(attempted, register)
+
+    async def _register(
+        self, domain: str, wanted: NewDomain, attempted: Attempt | None
+    ) -> Registration:
         try:
-            seated = await self._seating.take(domain)
+            seated = await self._seating.take(domain, attempted)
         except ApiError as error:
             raise _not_stored(error) from error
-        seated, view = await self._store_resource(seated, wanted)
+        seated, view = await self._store_resource(seated, wanted, attempted)
         self._directory.domains.put(str(view.key), view)
         return Registration(seated.view, view)
 
@@ -108,19 +132,21 @@ class Registrar:
 
     # --- the resource --------------------------------------------------------------------------
 
-    async def _store_resource(self, seated: Seated, wanted: NewDomain) -> tuple[Seated, DomainView]:
+    async def _store_resource(
+        self, seated: Seated, wanted: NewDomain, attempted: Attempt | None
+    ) -> tuple[Seated, DomainView]:
         """Create the CustomDomain; the seat is returned too, since its name may change.
 
         Where that is not possible the seat is given back.
         """
         try:
             try:
-                return seated, await self._create_resource(seated.view, wanted)
+                return seated, await self._create_resource(seated.view, wanted, attempted)
             except AlreadyExists:
                 await self._refuse_if_wanted_there(seated.claim.domain)
             name = f"{seated.claim.domain}-{seated.id[:_SUFFIX_LENGTH]}"
             seated = await self._seating.rename(seated, name)
-            return seated, await self._create_resource(seated.view, wanted)
+            return seated, await self._create_resource(seated.view, wanted, attempted)
         except AlreadyRegistered:
             if seated.fresh:  # one that was taken up is right for whoever is there
                 await self._seating.give_back(seated)
@@ -132,35 +158,46 @@ class Registrar:
             await self._seating.give_back(seated)
             raise _not_stored(error) from error
 
-    async def _create_resource(self, claim: Claim, wanted: NewDomain) -> DomainView:
+    async def _create_resource(
+        self, claim: Claim, wanted: NewDomain, attempted: Attempt | None
+    ) -> DomainView:
         """Create it with the caller's spelling, with the canonical one if the CRD refuses that.
 
         The CRD's rules can't know all that IDNA maps to dots and nothing.
         """
         spelling = wanted.supplied.strip()
         try:
-            return parse_view(await self._create(claim, wanted, spelling))
+            return parse_view(await self._create(claim, wanted, attempted, spelling))
         except Invalid:
             if spelling == claim.domain:
                 raise
-            return parse_view(await self._create(claim, wanted, claim.domain))
+            return parse_view(await self._create(claim, wanted, attempted, claim.domain))
 
-    async def _create(self, claim: Claim, wanted: NewDomain, spelling: str) -> dict[str, Any]:
-        annotations: dict[str, str] = {}
+    async def _create(
+        self, claim: Claim, wanted: NewDomain, attempted: Attempt | None, spelling: str
+    ) -> dict[str, Any]:
+        labels, annotations = dict(wanted.labels), {}
+        if attempted is not None:
+            labels[KEY_LABEL] = attempted.key
+            annotations[REQUEST] = attempted.request
         if wanted.external_id is not None:
             annotations[EXTERNAL_ID] = wanted.external_id
         if spelling != wanted.supplied:
             annotations[AS_SUPPLIED] = wanted.supplied
-        body = render_resource(claim, spelling, wanted.labels, annotations)
+        body = render_resource(claim, spelling, labels, annotations)
         try:
             return await self._client.create(CUSTOM_DOMAINS, body)
-        except Unavailable as unanswered:
+        except (Unavailable, AlreadyExists) as error:
+            if isinstance(error, AlreadyExists) and attempted is None:
+                raise  # with a key, the same call at another replica may have been quicker
             key = claim.holder.key
             try:
                 stored = await self._client.get(CUSTOM_DOMAINS, key.name, key.namespace)
             except NotFound:
-                raise unanswered from None
-            if not carries_id(stored, claim.id):
+                raise error from None
+            if not carries_id(stored, claim.id) or not (
+                attempted is None or attempted.made(stored)
+            ):
                 raise
             return stored
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from customdomains.api.idempotency import KEY_LABEL
 from customdomains.model.claim import ID_LABEL, Claim
 from customdomains.model.domain import (
     API_VERSION,
@@ -24,6 +25,7 @@ from customdomains.model.reasons import Phase
 AS_SUPPLIED = f"{GROUP}/domain-name-as-supplied"
 """Annotation: the name as the caller wrote it, where `spec.domainName` can't hold that."""
 
+_OUR_LABELS = frozenset({ID_LABEL, KEY_LABEL})
 _REQUEST_LENGTH = 64  # characters of a request's mark, as the controller compares them
 
 
@@ -90,7 +92,7 @@ def parse_view(body: Mapping[str, Any]) -> DomainView:
         domain_name=spec["domainName"],
         supplied=annotations.get(AS_SUPPLIED),
         external_id=annotations.get(EXTERNAL_ID),
-        labels={key: value for key, value in (meta.get("labels") or {}).items() if key != ID_LABEL},
+        labels={k: v for k, v in (meta.get("labels") or {}).items() if k not in _OUR_LABELS},
         suspend=bool(spec.get("suspend", False)),
         issuance=certificate.get("issuance", Issuance.AUTOMATIC),
         check_requested=_mark(annotations.get(CHECK_REQUESTED)),

@@ -10,11 +10,13 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from customdomains.api.directory import Directory
 from customdomains.api.errors import AlreadyRegistered, CallError, Failed, NotAllowed, code_of
+from customdomains.api.idempotency import Attempt, mark_of, was_fresh
+from customdomains.api.seated import Seated
 from customdomains.cluster import (
     AlreadyExists,
     ApiClient,
@@ -40,28 +42,6 @@ _ATTEMPTS = 50  # each is lost only to somebody whose write went through; seats 
 _BUSY = "its claim is being written to by many at once; try again"
 
 
-@dataclass(frozen=True, slots=True)
-class Seated:
-    """A seat that was got: the claim as it is stored, and the seat's id.
-
-    `fresh` tells that its identity was minted just now; else the seat was there, and vacant.
-    """
-
-    claim: Claim
-    id: str
-    fresh: bool
-
-    @property
-    def seat(self) -> Contender:
-        """The seat itself."""
-        return next(seat for seat in self.claim.seats if seat.id == self.id)
-
-    @property
-    def view(self) -> Claim:
-        """The claim as it is for this seat."""
-        return self.claim if self.id == self.claim.id else self.claim.seen_by(self.seat)
-
-
 class Seating:
     """Takes and gives up seats for the directory's namespace.
 
@@ -74,11 +54,12 @@ class Seating:
         self._rules = rules
         self._entering: Counter[str] = Counter()
 
-    async def take(self, domain: str) -> Seated:
+    async def take(self, domain: str, attempt: Attempt | None = None) -> Seated:
         """A seat on the canonical name `domain` for a CustomDomain that is still to be made.
 
         Where nobody has registered the name, the create of its claim is the lock. On a claim that
-        is there the namespace gets a seat beside the others, or its own vacant one back.
+        is there the namespace gets a seat beside the others, or its own vacant one back; or one
+        that was got in this `attempt` before, and never got its CustomDomain.
         """
         key = Key(self._directory.namespace, domain)
         holder = Holder(key, self._directory.namespace_uid, uid=None)
@@ -86,7 +67,7 @@ class Seating:
         self._entering[domain] += 1
         try:
             for _ in range(_ATTEMPTS):
-                seated = await self._create(minted) or await self._enter(minted)
+                seated = await self._create(minted, attempt) or await self._enter(minted, attempt)
                 if seated is not None:
                     self._directory.claims.put(domain, seated.claim)
                     return seated
@@ -159,12 +140,13 @@ class Seating:
 
     # --- getting a seat ------------------------------------------------------------------------
 
-    async def _create(self, minted: Claim) -> Seated | None:
+    async def _create(self, minted: Claim, attempt: Attempt | None) -> Seated | None:
         """With the claim, where there is none and the namespace may have one more."""
         if self._over_quota(minted.domain) is not None:
             return None
+        claim = Seated(minted, minted.id, fresh=True).marked(attempt).claim
         try:
-            body = await self._client.create(DOMAIN_CLAIMS, render_claim(minted))
+            body = await self._client.create(DOMAIN_CLAIMS, render_claim(claim))
         except AlreadyExists:
             return None
         except Unavailable:
@@ -174,7 +156,7 @@ class Seating:
             return Seated(stored, minted.id, fresh=True) if stored.id == minted.id else None
         return Seated(parse_claim(body), minted.id, fresh=True)
 
-    async def _enter(self, minted: Claim) -> Seated | None:
+    async def _enter(self, minted: Claim, attempt: Attempt | None) -> Seated | None:
         """On the claim that is there; None where it is another one by now."""
         claim = await self._directory.read_claim(minted.domain)
         if claim is None:
@@ -182,13 +164,16 @@ class Seating:
             if refusal is not None:
                 raise _refused(minted.domain, refusal)
             return None
-        changed = await self._decide(claim, minted)
-        if changed is None:
-            return None
-        seat_id = next(seat.id for seat in changed.seats if seat.holder == minted.holder)
-        seated = Seated(changed, seat_id, fresh=seat_id == minted.id)
+        seated = None if attempt is None else self._go_on(claim, attempt)
+        if seated is None:
+            changed = await self._decide(claim, minted)
+            if changed is None:
+                return None
+            seat_id = next(seat.id for seat in changed.seats if seat.holder == minted.holder)
+            seated = Seated(changed, seat_id, fresh=seat_id == minted.id)
+        seated = seated.marked(attempt)
         try:
-            return replace(seated, claim=await self._replace(changed))
+            return replace(seated, claim=await self._replace(seated.claim))
         except (Conflict, NotFound):
             return None
         except Unavailable:
@@ -213,6 +198,17 @@ class Seating:
             return None
         vacant = replace(mine, standing=replace(mine.standing, vacant_since=_now()))
         return seats.take_up(claim, vacant, minted.holder, _now(), self._rules)
+
+    def _go_on(self, claim: Claim, attempt: Attempt) -> Seated | None:
+        """With new patience for a seat that this attempt has got before, if it has."""
+        mine = self._directory.own_seat(claim)
+        if mine is None or mine.holder.uid or mine.standing.vacant_since:
+            return None
+        if not attempt.has_begun(claim, mine.id):
+            return None
+        patient = replace(mine, standing=replace(mine.standing, since=_now()))
+        changed = succession.with_seat(claim, patient)
+        return Seated(changed, mine.id, was_fresh(claim, mine.id))
 
     async def _is_deserted(self, claim: Claim, seat: Contender) -> bool:
         """Whether the seat's CustomDomain is gone, and the controller has not come to see it."""
@@ -248,6 +244,8 @@ class Seating:
         seat = next((s for s in claim.seats if s.id == seated.id), None) if claim else None
         if claim is None or seat is None or seat.holder.uid or seat.standing.vacant_since:
             return None
+        if mark_of(claim, seat.id) != mark_of(seated.claim, seat.id):
+            return None  # the same call came again, and goes on with it
         return replace(seated, claim=claim)
 
     async def _write(self, claim: Claim, changed: Claim | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -28,8 +29,11 @@ def error(code: str, message: str) -> bytes:
 
 
 def registered(found: Registration, zone: str) -> bytes:
-    """The answer to a registration; `zone` is the delegation zone."""
-    claim, view = found.claim, found.domain
+    """The answer to a registration, the same for as long as it is there.
+
+    `zone` is the delegation zone.
+    """
+    claim, view = replace(found.claim, verification=None, order=None), found.domain
     return _encode(
         {
             "id": claim.id,
