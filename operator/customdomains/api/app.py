@@ -12,6 +12,7 @@ from pathlib import Path
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from customdomains.api import document, documentation
 from customdomains.api.ask import Known, answering_edges
 from customdomains.api.auth import Tokens
 from customdomains.api.directory import Directory
@@ -197,6 +198,7 @@ def _application(
             web.get("/healthz", probes.healthz),
             web.get("/readyz", probes.readyz),
             web.get("/metrics", probes.metrics),
+            *documentation.routes(document.load()),
         ]
     )
 
