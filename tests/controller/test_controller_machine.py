@@ -9,6 +9,7 @@ from typing import Any
 
 from fake_cluster import FakeCluster
 from fake_controller import Process
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -293,5 +294,5 @@ def _soothe(process: Process) -> None:
     process.self_check.silent = False
 
 
-TestTrouble = Trouble.TestCase
-TestTrouble.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+Trouble.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+TestTrouble = pytest.mark.timeout(300)(Trouble.TestCase)
