@@ -7,9 +7,9 @@ The invariants are asserted at each write and each request to the CA, in `fake_c
 import json
 from typing import Any
 
+import pytest
 from fake_cluster import FakeCluster
 from fake_controller import Process
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
