@@ -56,6 +56,10 @@ class Checked:
             parsed = msgspec.json.decode(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refused("malformed_json", f"the body is not JSON: {error}") from error
+        return self.object(parsed)
+
+    def object(self, parsed: Any) -> dict[str, Any]:
+        """The same for a body that is read already."""
         self._body.check(parsed)
         if not isinstance(parsed, dict):  # whatever the schema lets through, callers get an object
             raise Refused("malformed_json", f"the body is {kind_of(parsed)}, not an object")

@@ -37,6 +37,27 @@ LOOKUP_SUCCEEDED = {
 record. Where it did, the record (or the seat) is what is wrong: 400; where not: 424.
 """
 
+UNPROVED = frozenset(
+    {
+        *(reason for reason, succeeded in LOOKUP_SUCCEEDED.items() if succeeded),
+        Reason.HELD_BY_ANOTHER,
+        Reason.CONTENDING,
+        Reason.LOST,
+        Reason.CLAIM_EXPIRED,
+        Reason.RESERVED,
+        Reason.QUOTA_EXCEEDED,
+        Reason.TOO_MANY_CONTENDERS,
+        Reason.NAME_NOT_ALLOWED,
+        Reason.INVALID_NAME,
+        Reason.SPECIAL_USE_NAME,
+        Reason.PUBLIC_SUFFIX,
+        Reason.SUSPENDED,
+    }
+) - {Reason.PROVED}
+"""The reasons for not being verified that are codes of errors, too: the status may say anything,
+since tenants may have the right to write it.
+"""
+
 
 def status_proved(view: DomainView) -> bool:
     """Whether the status says that the domain is verified, by a record that was there at the last
@@ -80,7 +101,8 @@ def what_is_wrong(view: DomainView) -> CallError:
     if found is None:
         return Refused("domain_not_verified", "the domain is not verified")
     reason, message = found
-    return Refused(code_of(reason), message)
+    code = code_of(reason) if reason in UNPROVED else "domain_not_verified"
+    return Refused(code, message)
 
 
 def lookup_failed(view: DomainView) -> LookupFailed | None:
