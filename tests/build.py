@@ -8,9 +8,11 @@ from customdomains.model.certificate import CertificateFacts, Method
 from customdomains.model.claim import (
     CertificateRecord,
     Claim,
+    Contender,
     Failure,
     Holder,
     Order,
+    Standing,
     Verification,
 )
 from customdomains.model.domain import CustomDomain, Issuance, Key
@@ -34,6 +36,9 @@ DIGEST = "LPJNul-wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ"
 OTHER_DIGEST = "9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI"
 ZONE = "delegated.example.net"
 TARGET = f"{ID}.{ZONE}"
+RIVAL = Holder(Key("rival", "site"), "44444444-4444-4444-8444-444444444444", "rival-uid")
+RIVAL_ID = "fedcba9876543210fedcba9876543210"
+RIVAL_TOKEN = "7" * 64
 SEEN = Seen("192.0.2.53:53", Outcome.ANSWERED, ("it",))
 RULES = Rules(zone=ZONE, issuers=("pebble", "other"))
 
@@ -79,6 +84,17 @@ def claim(**changed: Any) -> Claim:
         "created": NOW - HOUR,
     }
     return Claim(**(values | changed))
+
+
+def seat(**standing: Any) -> Contender:
+    """The seat of `domain()` beside a holder."""
+    return Contender(ID, TOKEN, holder(), Standing(**({"since": NOW - HOUR} | standing)))
+
+
+def contested(*others: Contender, **changed: Any) -> Claim:
+    """The claim that somebody else holds; `domain()` contends for it, unless `others` do."""
+    held = {"id": RIVAL_ID, "token": RIVAL_TOKEN, "holder": RIVAL, "created": NOW - 2 * HOUR}
+    return claim(**(held | {"contenders": others or (seat(),)} | changed))
 
 
 def without_progress(of: Claim) -> Claim:

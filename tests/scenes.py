@@ -7,6 +7,7 @@ import build
 from build import DAY, HOUR, NOW
 
 from customdomains.model.certificate import Method
+from customdomains.model.claim import NOBODY, Standing
 from customdomains.model.domain import Issuance, Key
 from customdomains.model.evidence import Evidence, Nearby, Obstacle, Outcome, Place
 from customdomains.model.names import NameRefusedError
@@ -14,7 +15,7 @@ from customdomains.model.reasons import Reason
 from customdomains.model.status import Status
 from customdomains.policy.decide import decide
 from customdomains.policy.findings import Finding, judge
-from customdomains.policy.world import Memory, World
+from customdomains.policy.world import ClaimRules, Memory, NameRules, World
 
 PROVED = build.claim(verification=build.proof())
 BY_HAND = build.claim(verification=build.proof(Method.MANUAL))
@@ -90,6 +91,67 @@ SCENES: dict[str, World] = {
         claim=None,
     ),
     "taken": build.world(claim=build.claim(holder=build.holder(key=Key("tenant", "other")))),
+    "not allowed": build.world(
+        claim=None, rules=replace(build.RULES, names=NameRules(denied=("example.com",)))
+    ),
+    "over quota": build.world(
+        claim=None, seats=2, rules=replace(build.RULES, claims=ClaimRules(per_namespace=2))
+    ),
+    "reserved": build.world(
+        claim=build.claim(id="", token="", holder=NOBODY, reserved_for="somebody")
+    ),
+    "no room": build.world(
+        claim=build.contested(
+            *(replace(build.seat(), id=f"{n}" * 32, holder=build.RIVAL) for n in range(8))
+        )
+    ),
+    "contending": build.world(claim=build.contested(), memory=GONE_NOW),
+    "contending, proved": build.world(
+        claim=build.contested(verification=build.proof()), memory=FRESH_BY_HAND
+    ),
+    "contending with a proved holder": build.world(
+        claim=build.contested(verification=build.proof()), memory=GONE_NOW
+    ),
+    "contending, the holder's proof gone": build.world(
+        claim=build.contested(verification=build.proof(gone_since=NOW - HOUR)), memory=GONE_NOW
+    ),
+    "contending, the holder's proof gone for long": build.world(
+        claim=build.contested(verification=build.proof(gone_since=NOW - 4 * DAY)), memory=GONE_NOW
+    ),
+    "contending with one who is away": build.world(
+        claim=build.contested(
+            verification=build.proof(), standing=Standing(vacant_since=NOW - HOUR)
+        ),
+        memory=GONE_NOW,
+    ),
+    "contending, reserved since": build.world(
+        claim=build.contested(reserved_for="rival"), memory=FRESH_BY_HAND
+    ),
+    "contending, suspended": build.world(
+        claim=build.contested(), domain=build.domain(suspend=True), memory=GONE_NOW
+    ),
+    "contending, silent": build.world(claim=build.contested(), memory=SILENT_NOW),
+    "contending, no contests any more": build.world(
+        claim=build.contested(),
+        memory=FRESH_BY_HAND,
+        rules=replace(build.RULES, claims=ClaimRules(contests=False)),
+    ),
+    "lost": build.world(
+        claim=build.contested(
+            replace(build.seat(lost_at=NOW - HOUR), certificate=build.certificate()),
+            verification=build.proof(),
+        ),
+        memory=FRESH_BY_HAND,
+    ),
+    "claim expired": build.world(
+        claim=build.claim(
+            standing=Standing(since=NOW - 9 * DAY, expired_at=NOW - 2 * DAY, asked="a")
+        ),
+        domain=build.domain(check_requested="a"),
+    ),
+    "expired behind another": build.world(
+        claim=build.contested(build.seat(expired_at=NOW - DAY)), memory=GONE_NOW
+    ),
     "missing": build.world(memory=GONE_NOW),
     "wrong value": build.world(memory=_found("v=spf1 -all")),
     "quoted value": build.world(memory=_found(f'"{build.TOKEN}"')),

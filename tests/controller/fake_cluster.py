@@ -32,6 +32,8 @@ from customdomains.model.status import mark_of
 from customdomains.policy.ownership import proof_expired_at
 from customdomains.policy.registration import new_claim
 from customdomains.policy.schedule import PROOF_FRESHNESS
+from customdomains.policy.succession import remove
+from customdomains.policy.world import Rules
 
 PATIENCE = timedelta(minutes=10)
 SHOP, NAME = Key("one", "shop"), "shop.example.com"
@@ -51,7 +53,8 @@ class _Breakages(logging.Handler):
 class FakeCluster:
     """Close it at the end."""
 
-    def __init__(self, namespaces: tuple[str, ...] = ("one", "two")) -> None:
+    def __init__(self, namespaces: tuple[str, ...] = ("one", "two"), rules: Rules = RULES) -> None:
+        self.rules = rules
         self.loop = VirtualLoop()
         self.api = FakeApi(self.loop.now)
         self.dns = FakeDns(self.api, self.loop.now)
@@ -99,7 +102,7 @@ class FakeCluster:
             assert count <= self.wanted[domain], f"{domain}: {count} orders are finalized"
 
     def start(self, name: str) -> Process:
-        process = Process(self.loop, self.api, self.dns, self.ca, self.keys)
+        process = Process(self.loop, self.api, self.dns, self.ca, self.keys, self.rules)
         self.processes[name] = process
         self.loop.run_for(0)
         return process
@@ -171,6 +174,19 @@ class FakeCluster:
         uid = self.api.get((SPACES, "", key.namespace))["metadata"]["uid"]
         claim = new_claim(domain, Holder(key, uid, None), mint_identity(self.keys.random_bytes))
         self._as_user(self.api.create, CLAIMS, render_claim(claim))
+
+    def delete_over_http(self, key: Key) -> None:
+        """What the api does: the resource goes, and then its seat."""
+        domain, uid = self.domain(key).domain or "", self.domain(key).uid
+        self.delete(key)
+        claim = self.claim(domain)
+        assert claim is not None
+        seat = next(seat for seat in claim.seats if seat.holder.uid == uid)
+        left = remove(claim, seat.id, self.loop.now())
+        if left is None:
+            self.delete_claim(domain)
+        else:
+            self._as_user(self.api.update, CLAIMS, render_claim(left))
 
     def reserve(self, domain: str, namespace: str) -> None:
         """An administrator keeps a name for a namespace."""
@@ -250,7 +266,7 @@ class FakeCluster:
             self.ca.recorded_urls.add(claim.order.url)
         namespaces = [seat.holder.namespace_uid for seat in claim.seats]
         assert len(namespaces) == len(set(namespaces)), "a namespace has two seats"
-        assert len(claim.contenders) <= RULES.claims.contenders
+        assert len(claim.contenders) <= self.rules.claims.contenders
         for seat in claim.seats:
             known = self.identities.setdefault(seat.id, seat.token)
             assert known == seat.token, "an identity is changed"
@@ -276,7 +292,7 @@ class FakeCluster:
             assert self.loop.now() - seen <= PROOF_FRESHNESS + JOB_TIME, "on an old proof"
         if before.id == claim.id or before.verification is None:
             return
-        ends = proof_expired_at(before, RULES)
+        ends = proof_expired_at(before, self.rules)
         left = before.standing.vacant_since is not None or before.standing.release
         assert left or (ends is not None and self.loop.now() >= ends), (
             "a proved holder is displaced"
@@ -287,6 +303,9 @@ class FakeCluster:
         left = {seat.id: seat for seat in claim.seats}
         for seat in before.seats:
             now = left.get(seat.id)
+            full = len(claim.contenders) == self.rules.claims.contenders
+            if now is None and full and seat.standing.expired_at:
+                continue
             if now is None:
                 if before.metadata == claim.metadata:  # who gets a seat handed over leaves its own
                     self._audit_end(before, seat)
@@ -308,7 +327,9 @@ class FakeCluster:
             assert now - since >= PATIENCE, "a registration is cut short"
             return
         assert standing.vacant_since is not None, "a seat is not kept for anybody"
-        assert now - standing.vacant_since >= RULES.claims.retention, "a seat is not kept for long"
+        assert now - standing.vacant_since >= self.rules.claims.retention, (
+            "a seat is not kept for long"
+        )
 
     def _uids(self) -> set[str]:
         return {domain.uid for domain in self.domains}

@@ -63,7 +63,13 @@ class Process:
     """A controller. `lag` is how many seconds a watch is behind; `deaf` swallows deletions."""
 
     def __init__(
-        self, loop: VirtualLoop, api: FakeApi, dns: FakeDns, ca: FakeCa, keys: Keys
+        self,
+        loop: VirtualLoop,
+        api: FakeApi,
+        dns: FakeDns,
+        ca: FakeCa,
+        keys: Keys,
+        rules: Rules = RULES,
     ) -> None:
         self._loop = loop
         self._api = api
@@ -110,7 +116,7 @@ class Process:
             domains,
             self.jobs,
             self.announced,
-            rules=RULES,
+            rules=rules,
             now=now,
             random_bytes=keys.random_bytes,
         )
@@ -169,7 +175,10 @@ class Process:
         elif event != "DELETED":
             claim = parse_claim(body)
             self._heard_claims[claim.domain] = claim
+            known = self.store.claim(claim.domain)
             self.store.put_claim(claim)
+            if known is not None and self.store.claim(claim.domain) is claim:
+                self.reconciler.tell_of(known, claim)
         elif meta["name"] in self._heard_claims:
             self.store.drop_claim(self._heard_claims.pop(meta["name"]))
 

@@ -119,6 +119,16 @@ class Trouble(RuleBasedStateMachine):
             self.it.apply(resource.key, resource.domain_name)
 
     @rule(key=keys)
+    def delete_over_http(self, key: Key) -> None:
+        if self.exists(key) and self.has_seat(key):
+            self.it.delete_over_http(key)
+
+    def has_seat(self, key: Key) -> bool:
+        resource = self.it.domain(key)
+        claim = self.it.claim(resource.domain or "")
+        return claim is not None and any(s.holder.uid == resource.uid for s in claim.seats)
+
+    @rule(key=keys)
     def want_release(self, key: Key) -> None:
         if self.exists(key):
             self.it.annotate(key, release_on_delete="true")
@@ -294,5 +304,5 @@ def _soothe(process: Process) -> None:
     process.self_check.silent = False
 
 
-Trouble.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+Trouble.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestTrouble = pytest.mark.timeout(300)(Trouble.TestCase)

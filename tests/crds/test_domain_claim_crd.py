@@ -12,7 +12,15 @@ from scenes import SCENES
 
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.model.certificate import Method
-from customdomains.model.claim import Claim, parse_claim, render_claim
+from customdomains.model.claim import (
+    NOBODY,
+    Claim,
+    Contender,
+    Holder,
+    Standing,
+    parse_claim,
+    render_claim,
+)
 from customdomains.model.domain import Key
 
 pytestmark = pytest.mark.cluster
@@ -25,8 +33,32 @@ FULL = build.claim(
     certificate=build.certificate(serving_since=NOW - DAY),
     failure=build.failure(message="x" * 500, heard="9" * 150, unplaced=True),
     issue_handled="a" * 64,
+    standing=Standing(
+        since=NOW,
+        vacant_since=NOW,
+        expired_at=NOW,
+        asked="a" * 64,
+        lost_at=NOW,
+        release=True,
+    ),
+    contenders=tuple(
+        Contender(
+            f"{number:032x}",
+            f"{number:064x}",
+            Holder(Key(f"tenant-{number}", "x" * 253), f"uid-{number}", None),
+            Standing(since=NOW, lost_at=NOW),
+            build.certificate(serving_since=NOW - DAY),
+        )
+        for number in range(33)  # as many as the settings allow, and who makes way
+    ),
+    reserved_for="tenant",
 )
-KEPT = {name: world.claim for name, world in SCENES.items() if world.claim} | {"full": FULL}
+HELD = {
+    name: world.claim
+    for name, world in SCENES.items()
+    if world.claim is not None and world.claim.holder != NOBODY
+}
+KEPT = HELD | {"full": FULL}
 
 
 def send(plane: ControlPlane, method: str, claim: Claim, path: str = CLAIMS) -> Claim:
@@ -86,6 +118,72 @@ def test_a_malformed_identity_is_refused(
 ) -> None:
     wrong = build.claim(uid="", holder=build.holder(key=Key(namespace, "shop")), **changed)
     assert code(lambda: send(control_plane, "POST", wrong)) == 422
+
+
+RESERVED = Claim("kept.example.com", "", "", NOBODY, reserved_for="tenant")
+
+
+def test_a_name_is_reserved_by_a_claim_that_has_nothing_else(control_plane: ControlPlane) -> None:
+    manifest = (
+        "apiVersion: customdomains.dev/v1\n"
+        "kind: DomainClaim\n"
+        "metadata: {name: kept.example.com, annotations: {customdomains.dev/note: by hand}}\n"
+        "spec: {reservedFor: tenant}\n"
+    )
+    control_plane.run_kubectl("apply", "-f", "-", stdin=manifest)
+    path = f"{CLAIMS}/kept.example.com"
+    kept = parse_claim(control_plane.request("GET", path))
+    assert replace(kept, uid="", resource_version="", created=RESERVED.created) == replace(
+        RESERVED, metadata=kept.metadata
+    )
+    taken = replace(kept, id=build.ID, token=build.TOKEN, holder=build.holder())
+    stored = send(control_plane, "PUT", taken, path)
+    assert (stored.id, stored.reserved_for) == (build.ID, "tenant")
+    assert (stored.metadata or {})["annotations"]["customdomains.dev/note"] == "by hand"
+    again = send(
+        control_plane, "PUT", replace(kept, resource_version=stored.resource_version), path
+    )
+    assert again.holder == NOBODY
+
+
+SPECS: list[tuple[str, dict[str, Any], str]] = [
+    ("nothing", {}, "a holderRef, or only reserves"),
+    ("an id alone", {"reservedFor": "tenant", "id": build.ID}, "come together"),
+    ("a token alone", {"reservedFor": "tenant", "token": build.TOKEN}, "come together"),
+    ("a holder alone", {"reservedFor": "tenant", "holderRef": {
+        "namespace": "tenant", "namespaceUID": "u", "name": "shop"}}, "come together"),
+    ("a holder without a token", {"id": build.ID, "holderRef": {
+        "namespace": "tenant", "namespaceUID": "u", "name": "shop"}}, "come together"),
+    ("a holder without a name", {"id": build.ID, "token": build.TOKEN, "holderRef": {
+        "namespace": "tenant", "namespaceUID": "u"}}, "holderRef.name"),
+    ("reserved for nobody", {"reservedFor": ""}, "reservedFor"),
+    ("reserved for too much", {"reservedFor": "x" * 64}, "reservedFor"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "spec", "said"), SPECS, ids=[row[0] for row in SPECS])
+def test_a_claim_that_is_neither_held_nor_reserved_is_refused(
+    control_plane: ControlPlane, name: str, spec: dict[str, Any], said: str
+) -> None:
+    body = render_claim(replace(RESERVED, domain="refused.example.com")) | {"spec": spec}
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        control_plane.request("POST", f"{CLAIMS}?fieldValidation=Strict", body)
+    assert caught.value.code == 422
+    assert said in caught.value.read().decode()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"id": "F" * 32}, {"token": "f" * 63}, {"holder": Holder(Key("", "shop"), "u", None)}],
+)
+def test_a_malformed_contender_is_refused(
+    control_plane: ControlPlane, namespace: str, changed: dict[str, Any]
+) -> None:
+    wrong = replace(build.seat(), **changed)
+    claim = build.claim(
+        uid="", holder=build.holder(key=Key(namespace, "shop")), contenders=(wrong,)
+    )
+    assert code(lambda: send(control_plane, "POST", claim)) == 422
 
 
 def test_what_kubectl_prints(control_plane: ControlPlane, namespace: str) -> None:

@@ -128,7 +128,9 @@ class Register:
                 for who in self.wanted_by
             )
             if kept is None:
-                assert not there, "a seat is given up whose owner lives"
+                full = len(after.contenders) == self.rules.claims.contenders
+                expired = standing.expired_at and full
+                assert not there or expired, "a seat is given up whose owner lives"
                 gone = standing.vacant_since or standing.expired_at or standing.release
                 assert gone, "a seat is not kept for its namespace"
             elif there and after.id != before.id:
@@ -353,13 +355,16 @@ class Interpreter:
                 pass
 
     def _is_proved_by_us(self, after: Claim) -> None:
-        """Who takes a claim over has just seen its own record, not another's."""
-        if self.claim is None or after.id == self.claim.id or after.verification is None:
+        """Who is verified has just seen its own record, not another's."""
+        before = self.claim
+        if before is None or after.verification is None:
+            return
+        if before.id == after.id and before.verification is not None:
             return
         check, view = self.memory.check, self.view
         assert check is not None
         assert view is not None
-        assert view.id == after.id, "somebody else is made the holder"
+        assert view.id == after.id, "somebody else is verified"
         assert timedelta(0) <= self.now - check.at < schedule.PROOF_FRESHNESS
         assert judge(check.evidence, view, build.ZONE, check.at).proof is not None
 

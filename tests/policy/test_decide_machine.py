@@ -21,6 +21,7 @@ from customdomains.model.certificate import (
     OrderError,
     PlacedOrder,
 )
+from customdomains.model.claim import NOBODY, Claim
 from customdomains.model.domain import Issuance, Key
 from customdomains.model.evidence import Evidence, Outcome
 from customdomains.model.reasons import Phase, Reason
@@ -109,6 +110,16 @@ class Lives(RuleBasedStateMachine):
         if all(name != other.key.name for other in self.all if other is not self.it):
             self.it.key = self.it.key._replace(name=name)
         self.create()
+
+    @precondition(lambda self: self.register.claim is None)
+    @rule(who=WHO)
+    def reserve(self, who: int) -> None:
+        """An administrator keeps the name for one of them, before anybody has it."""
+        if all(each.domain is None for each in self.all):
+            namespace = self.all[who].key.namespace
+            self.register.store(
+                Claim(build.DOMAIN, "", "", NOBODY, reserved_for=namespace, uid="reserved")
+            )
 
     @precondition(lambda self: self.it.domain is not None)
     @rule(release=st.booleans())
@@ -301,10 +312,11 @@ class Lives(RuleBasedStateMachine):
         )
         self.records, self.owner = "delegated", it
         it.turn()
-        if it.seat is None:  # no room for one more
+        if it.seat is None:  # no room for one more, or it is for somebody else
             assert it.status["phase"] == Phase.FAILED
             assert it.claim is not None
-            assert len(it.claim.contenders) == SEATS.contenders
+            full = len(it.claim.contenders) == SEATS.contenders
+            assert full or it.claim.reserved_for not in {None, it.key.namespace}
             return
         for _ in range(300):
             if it.status.get("phase") == Phase.ACTIVE and self.is_wanted():

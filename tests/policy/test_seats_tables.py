@@ -133,7 +133,11 @@ CONTENDS: list[tuple[str, Claim, ClaimRules, tuple[str, ...]]] = [
      ("id-a", NEW.id)),
     ("the one who is away makes room",
      replace(PROVED, contenders=(
-         seat("a", expired_at=NOW - DAY), seat("b", vacant_since=NOW - 2 * DAY), seat("c"))),
+         seat("a", expired_at=NOW - 3 * DAY), seat("b", vacant_since=NOW - DAY), seat("c"))),
+     CLAIM_RULES, ("id-a", "id-c", NEW.id)),
+    ("the one who expired first makes room",
+     replace(PROVED, contenders=(
+         seat("a", expired_at=NOW - DAY), seat("b", expired_at=NOW - 2 * DAY), seat("c"))),
      CLAIM_RULES, ("id-a", "id-c", NEW.id)),
 ]  # fmt: skip
 

@@ -231,7 +231,11 @@ class Controller:
 
     def _claim_changed(self, _name: str, old: Claim | None, new: Claim | None) -> None:
         if new is not None:
+            known = self._store.claim(new.domain)
             self._store.put_claim(new)
+            is_news = known is not None and self._store.claim(new.domain) is new
+            if known is not None and is_news and self._elector.leading:
+                self._reconciler.tell_of(known, new)
         elif old is not None:
             self._store.drop_claim(old)
 

@@ -71,7 +71,7 @@ class ClaimWriter:
             return True
         finally:
             self._entering -= Counter((world.key.namespace,))
-        self._announce(world.key, (registered(created),))
+        self.announce(world.key, (registered(created),))
         return True
 
     async def enter(self, world: World, claim: Claim) -> bool:
@@ -103,7 +103,7 @@ class ClaimWriter:
                 return False
             written = live  # it was written, only the answer was lost
         self._store.put_claim(written, writer=key)
-        self._announce(key, told)
+        self.announce(key, told)
         return True
 
     async def leave(self, key: Key, leaving: LeaveClaim, told: Iterable[Announcement]) -> bool:
@@ -123,6 +123,13 @@ class ClaimWriter:
         else:
             self._store.drop_claim(claim)
         return True
+
+    def announce(self, key: Key, announcements: Iterable[Announcement]) -> None:
+        """Tell whom they are for, which is `key` where they don't say so."""
+        for announcement in announcements:
+            domain = self._store.domain(announcement.to or key)
+            if domain is not None:
+                self._announcer.announce(domain, announcement)
 
     async def _is_there(self, claim: Claim, seat: Contender) -> bool:
         """Whether a seat's CustomDomain is there, or one that may follow it."""
@@ -148,12 +155,6 @@ class ClaimWriter:
         elif known is not None:
             self._store.drop_claim(known)
         return live
-
-    def _announce(self, key: Key, announcements: Iterable[Announcement]) -> None:
-        for announcement in announcements:
-            domain = self._store.domain(announcement.to or key)
-            if domain is not None:
-                self._announcer.announce(domain, announcement)
 
 
 def _same_meaning(one: Claim, other: Claim) -> bool:

@@ -16,6 +16,7 @@ from customdomains.model.certificate import IssuedCertificate
 from customdomains.model.claim import Claim
 from customdomains.model.domain import Key
 from customdomains.model.identity import RandomBytes
+from customdomains.policy.announcements import inherited
 from customdomains.policy.decide import decide
 from customdomains.policy.leaving import leave
 from customdomains.policy.world import (
@@ -93,6 +94,10 @@ class Reconciler:
             if not await self._write_claim(world, plan):
                 return
         self._agenda.at_latest(key, self._now() + timedelta(seconds=1))
+
+    def tell_of(self, before: Claim, after: Claim) -> None:
+        """Tell what a write of somebody else has brought, who can't do so."""
+        self._claims.announce(after.holder.key, inherited(before, after))
 
     async def _clear_up(self, key: Key) -> datetime | None:
         """Look after the seats of resources that were at `key`; when to do so again."""

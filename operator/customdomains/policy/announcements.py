@@ -59,6 +59,13 @@ def moved(before: Claim, after: Claim) -> tuple[Announcement, ...]:
     return tuple(told)
 
 
+def inherited(before: Claim, after: Claim) -> tuple[Announcement, ...]:
+    """Whom a holder has left the claim to who is gone from it: it was deleted over HTTP."""
+    if before.uid != after.uid or any(seat.id == before.id for seat in after.seats):
+        return ()
+    return tuple(told for told in moved(before, after) if told.to == after.holder.key)
+
+
 def _won(claim: Claim, to: Key) -> Announcement:
     if claim.verification is not None:
         note = f"{claim.domain} was registered by somebody else, and is yours now: you proved it"
@@ -97,6 +104,14 @@ def entered(claim: Claim, seat: Contender) -> Announcement:
         return registered(claim)
     note = f"somebody else has registered {claim.domain}; it is contended with the id {seat.id}"
     return Announcement(Reason.CONTENDING, note)
+
+
+def arrived(before: Claim, after: Claim) -> tuple[Announcement, ...]:
+    """The same where the seat was got over HTTP, once its resource is there."""
+    awaited = {seat.id for seat in before.contenders if seat.holder.uid is None}
+    return tuple(
+        entered(after, seat) for seat in after.seats if seat.id in awaited and seat.holder.uid
+    )
 
 
 def _proof(before: Claim, after: Claim, finding: Finding | None) -> Announcement | None:

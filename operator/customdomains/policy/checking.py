@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from customdomains.model.certificate import Method
-from customdomains.model.claim import Claim
+from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.names import challenge_name
-from customdomains.policy import certificates, ownership, schedule
+from customdomains.policy import certificates, ownership, schedule, seats
 from customdomains.policy.findings import Finding, challenges_present, conclusive
 from customdomains.policy.nearby import looks_nearby
 from customdomains.policy.succession import is_asleep
 from customdomains.policy.world import Check, CheckDns, World
 
 CHECK_OUT_DELAY = timedelta(seconds=10)
+
+LAST_ANSWER = timedelta(minutes=1)
 
 _RETURNED = timedelta(hours=1)
 """For how long after a resource was made anew a process that has not done so yet looks at the proof
@@ -78,6 +80,15 @@ def asked_to_check(case: Case) -> bool:
     """Whether somebody asked for a check and none has answered that yet."""
     check, wanted = case.world.memory.check, case.domain.check_requested
     return wanted is not None and (check is None or check.request != wanted)
+
+
+def expires_at(case: Case, seat: Contender) -> datetime | None:
+    """When the seat expires unless it proves something. Who has just asked for a check gets its
+    answer first, but not by asking on and on."""
+    expires = seats.expires_at(case.claim, seat, case.world.rules.claims)
+    if expires is None or not asked_to_check(case):
+        return expires
+    return expires + LAST_ANSWER
 
 
 def answer_awaited(case: Case, check: CheckDns | None) -> bool:
@@ -157,4 +168,9 @@ def proof_fresh(case: Case) -> bool:
     check, finding = case.world.memory.check, case.finding
     if check is None or finding is None or finding.proof is None:
         return False
-    return timedelta(0) <= case.now - check.at < schedule.PROOF_FRESHNESS
+    return is_fresh(check, case.now)
+
+
+def is_fresh(check: Check, now: datetime) -> bool:
+    """Whether what a check saw may be acted on."""
+    return timedelta(0) <= now - check.at < schedule.PROOF_FRESHNESS

@@ -100,7 +100,7 @@ def _ready(domain: CustomDomain, phase: Phase, parts: tuple[Condition, ...]) -> 
         value, since = False, min(part.since for part in failing)
         reason, message = failing[0].reason, failing[0].message
         if reason is Reason.CONTENDING:
-            message += f"; {_record_of_contender(parts)}"
+            message += f". {_record_of_contender(parts)}"
     else:
         value, since = True, max(part.since for part in wanted)
         reason, message = Reason.READY, "the domain is verified"
@@ -114,4 +114,4 @@ def _ready(domain: CustomDomain, phase: Phase, parts: tuple[Condition, ...]) -> 
 
 def _record_of_contender(parts: tuple[Condition, ...]) -> str:
     proof = next(part for part in parts if part.type == "Verified")
-    return "your record is there" if proof.value else proof.message
+    return "Your record is there" if proof.value else f"About your record: {proof.message}"

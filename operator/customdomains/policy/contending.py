@@ -8,12 +8,13 @@ from customdomains.model.claim import NOBODY, Claim, Contender
 from customdomains.model.domain import CustomDomain
 from customdomains.model.progress import Verification
 from customdomains.policy import ownership, seats, succession
-from customdomains.policy.announcements import announce, moved
+from customdomains.policy.announcements import announce, arrived, moved
 from customdomains.policy.checking import (
     CHECK_OUT_DELAY,
     Case,
     answer_awaited,
     check_job,
+    expires_at,
     next_check,
     proof_fresh,
 )
@@ -48,7 +49,7 @@ def contend(
     if (proof := _proof(case, claim)) is not None:
         after = succession.take_over(claim, seat, proof, now, world.holder_asked)
     else:
-        expires = seats.expires_at(claim, seat, rules.claims)
+        expires = expires_at(case, seat)
         if expires is not None and now >= expires:
             after = succession.expire(claim, seat, domain.check_requested, now)
     if after != world.claim:
@@ -76,8 +77,10 @@ def _proves_the_holder_too(check: Check, claim: Claim, rules: Rules) -> bool:
 
 def _write(world: World, after: Claim, finding: Finding | None = None) -> Plan:
     before = world.claim
-    told = () if before is None else moved(before, after)
-    if before is not None and before.id != after.id and finding is not None:
+    if before is None:
+        return Plan(claim=ReplaceClaim(after))
+    told = (*arrived(before, after), *moved(before, after))
+    if before.id != after.id and finding is not None:
         told = (*announce(before, after, finding), *told)
     return Plan(claim=ReplaceClaim(after), announcements=told)
 
@@ -86,7 +89,7 @@ def _wait(case: Case, claim: Claim, seat: Contender) -> Plan:
     world, now = case.world, case.now
     check = check_job(case)
     jobs = (check,) if check is not None else ()
-    due = _due(case, claim, seat)
+    due = _due(case, seat)
     if answer_awaited(case, check):
         out = now + CHECK_OUT_DELAY
         return Plan(jobs=jobs, due=out if due is None else min(due, out))
@@ -96,10 +99,10 @@ def _wait(case: Case, claim: Claim, seat: Contender) -> Plan:
     return Plan(status=project(scene, world.memory, moment), jobs=jobs, due=due)
 
 
-def _due(case: Case, claim: Claim, seat: Contender) -> datetime | None:
+def _due(case: Case, seat: Contender) -> datetime | None:
     """When to decide again although nothing was heard: also when the holder's proof stops to
     count."""
-    moments = [case.opens, seats.expires_at(claim, seat, case.world.rules.claims)]
+    moments = [case.opens, expires_at(case, seat)]
     if not case.rests:
         moments.append(next_check(case))
     return min((moment for moment in moments if moment and moment > case.now), default=None)

@@ -18,6 +18,8 @@ from customdomains.policy.checking import (
     Case,
     answer_awaited,
     check_job,
+    expires_at,
+    is_fresh,
     needs_proof,
     next_check,
     proof_fresh,
@@ -89,7 +91,7 @@ def _newcomer(world: World, domain: CustomDomain, now: datetime) -> Plan:
 def _hold(case: Case, stored: Claim) -> Plan:
     """What to do for who holds the claim."""
     seat = case.claim.holder_seat
-    expires = seats.expires_at(case.claim, seat, case.world.rules.claims) if seat else None
+    expires = expires_at(case, seat) if seat is not None else None
     if seat is None or expires is None or case.now < expires:
         return _work(case, stored)
     after = succession.expire(case.claim, seat, case.domain.check_requested, case.now)
@@ -99,11 +101,14 @@ def _hold(case: Case, stored: Claim) -> Plan:
 def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) -> Case:
     """Bring the results of finished jobs into the claim."""
     memory, rules = world.memory, world.rules
-    finding = None
-    if memory.check is not None:
-        check = memory.check
+    finding, check = None, memory.check
+    if check is not None:
         finding = judge(check.evidence, claim, rules.zone, check.at)
-        claim = ownership.apply_finding(claim, finding, check.at, rules)
+        if claim.verification is None and finding.proof is not None and not is_fresh(check, now):
+            # Who comes to hold a claim may have seen its record long before.
+            finding, world = None, replace(world, memory=replace(memory, check=None))
+        else:
+            claim = ownership.apply_finding(claim, finding, check.at, rules)
     if memory.result is not None:
         claim = certificates.apply_result(claim, memory.result)
     claim = certificates.without_foreign_order(domain, claim, rules)
@@ -192,7 +197,7 @@ def _due(case: Case) -> datetime | None:
     claim, now = case.claim, case.now
     moments = [ownership.proof_expired_at(claim, case.world.rules)]
     if claim.holder_seat is not None:
-        moments.append(seats.expires_at(claim, claim.holder_seat, case.world.rules.claims))
+        moments.append(expires_at(case, claim.holder_seat))
     if not case.rests:
         moments.append(next_check(case))
     if claim.certificate is not None:

@@ -188,13 +188,12 @@ def _handed_over(claim: Claim, holder: Holder) -> Claim:
 
 
 def _trimmed(claim: Claim, rules: ClaimRules) -> Claim:
-    """With no more seats than there is room for: who is away or expired goes first, the oldest of
-    them before the others."""
-    idle = sorted(
-        (seat for seat in claim.contenders if not seat.standing.active),
-        key=lambda seat: seat.standing.vacant_since or seat.standing.expired_at or claim.created,
-    )
+    """With no more seats than there is room for: those who are away go first, then those who have
+    expired, each the oldest first."""
+    away = [(s.standing.vacant_since, s.id) for s in claim.contenders if s.standing.vacant_since]
+    there = [seat for seat in claim.contenders if seat.standing.vacant_since is None]
+    expired = [(s.standing.expired_at, s.id) for s in there if s.standing.expired_at]
     surplus = max(len(claim.contenders) - rules.contenders, 0)
-    dropped = {seat.id for seat in idle[:surplus]}
+    dropped = {seat_id for _, seat_id in (*sorted(away), *sorted(expired))[:surplus]}
     kept = tuple(seat for seat in claim.contenders if seat.id not in dropped)
     return replace(claim, contenders=kept)

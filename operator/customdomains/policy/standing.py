@@ -15,6 +15,8 @@ from customdomains.policy.seats import open_from
 from customdomains.policy.succession import may_have
 from customdomains.policy.world import Rules
 
+_FIRST = "it goes to whoever is the first to prove it"
+
 _WAKE = (
     "set one of the records listed and ask for a check, over HTTP or by the annotation "
     f"{CHECK_REQUESTED}"
@@ -31,9 +33,9 @@ def sleeps(claim: Claim, seat: Contender) -> Condition:
     standing = seat.standing
     if standing.lost_at is not None:
         message = (
-            f"somebody else has proved to own {claim.domain} while no proof was there for this "
-            "registration, which had it before. The Secret is kept, but its certificate is not "
-            f"renewed. If the domain is yours, {_WAKE}"
+            f"somebody else has proved to own {claim.domain}, which this registration had, but "
+            "without a proof that counted. The Secret is kept, its certificate is not renewed. If "
+            f"the domain is yours, {_WAKE}"
         )
         return Condition("Claimed", False, Reason.LOST, message, standing.lost_at)
     since = standing.expired_at or claim.since
@@ -53,39 +55,32 @@ def contends(claim: Claim, seat: Contender, rules: Rules, now: datetime) -> Cond
 
 def _between(claim: Claim, seat: Contender, rules: Rules, now: datetime) -> str:
     """What is between a contender and the claim."""
-    name = claim.domain
+    name, known = claim.domain, claim.verification
+    opens, ends = open_from(claim, seat, now, rules), proof_expired_at(claim, rules)
     if not may_have(claim, seat.holder):
         return (
             f"{name} is reserved for somebody else; if it should be yours, ask the operator of "
             "this platform"
         )
-    known, opens = claim.verification, open_from(claim, seat, now, rules)
-    ends = proof_expired_at(claim, rules)
     if claim.holder == NOBODY or claim.standing.vacant_since:
         return (
-            f"{name} is kept for somebody who had proved to own it and has deleted it; it is yours "
-            "once a record proves that you own it now"
+            f"somebody else had registered {name} and has deleted it; it is kept for them for a "
+            f"while, and {_FIRST}"
         )
-    if known is None and opens is not None:
-        return (
-            f"somebody else has registered {name} before, without any proof so far; it is yours "
-            "once a record proves that you own it, if theirs does not before"
-        )
-    if opens is None and (ends is not None or known is None):
+    if opens is None and (known is None or ends is not None):
         return f"somebody else has registered {name}; it can be yours once they have deleted it"
+    if known is None:
+        return f"somebody else has registered {name} without having proved to own it; {_FIRST}"
     if ends is None:
+        hours = rules.grace_period.total_seconds() / 3600
         return (
             f"somebody else has registered {name} and proved to own it. If it is yours, remove "
-            f"their record at {challenge_name(name)}.; it goes to you once that is gone for long "
-            "enough and a record of yours is there"
+            f"the record at {challenge_name(name)}. that is not yours; once that is gone for "
+            f"{hours:g} hours, {_FIRST}"
         )
     if now < ends:
         return (
-            f"somebody else has registered {name}, whose proof is gone. It counts until "
-            f"{format_time(ends)}; from then on the domain is yours once a record proves that you "
-            "own it"
+            f"somebody else has registered {name}; their proof is gone and counts until "
+            f"{format_time(ends)}. From then on {_FIRST}"
         )
-    return (
-        f"somebody else has registered {name}, whose proof is gone for too long to count; it is "
-        "yours once a record proves that you own it"
-    )
+    return f"somebody else has registered {name}; their proof is gone for too long, and {_FIRST}"
