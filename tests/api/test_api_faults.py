@@ -71,7 +71,7 @@ async def test_a_claim_is_given_back_where_the_resource_is_refused(
         },
         {
             "apiGroups": ["customdomains.dev"],
-            "resources": ["customdomains"],
+            "resources": ["customdomains", "dnsrecords"],
             "verbs": ["get", "list", "watch"],
         },
         {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
