@@ -1,14 +1,13 @@
 """The bytes: the short way equals the long one, and no bytes do any harm."""
 
-import dns.edns
 import dns.flags
 import dns.message
-import dns.opcode
 import dns.rcode
 import pytest
 from delegation import EMPTY, LONG, MANY, ONE, ORIGIN, UNKNOWN, ZONE, Texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wires import mostly, queries, shown
 
 from customdomains.dns.holdings import Holdings
 from customdomains.dns.responder import Responder
@@ -17,58 +16,17 @@ LABELS = [ONE, MANY, EMPTY, LONG, UNKNOWN, "g" * 32, "short", f"deeper.{ONE}"]
 TYPES = ["TXT", "A", "AAAA", "NS", "SOA", "CNAME", "CAA", "DS", "ANY", "AXFR", "HINFO"]
 
 
-def mostly(usual, *odd):
-    """Draws `usual` four times in five: a query bent in every place tests only the refusals."""
-    return st.integers(0, 4).flatmap(lambda n: st.sampled_from(odd) if n == 3 else st.just(usual))
-
-
 def responder(source=None):
     return Responder(Holdings(ZONE, source or Texts()), lambda: 7)
 
 
-@st.composite
-def queries(draw):
-    """Wire queries around the zone, most of them plain, some bent in one place."""
-    label = draw(st.sampled_from(LABELS))
-    name = draw(mostly(f"{label}.{ORIGIN}", ORIGIN, f"{label}.elsewhere.example"))
-    upper = draw(st.integers(0, 2 ** len(name) - 1))
-    name = "".join(c.upper() if upper >> at & 1 else c for at, c in enumerate(name))
-    query = dns.message.make_query(
-        name,
-        draw(st.sampled_from(TYPES)),
-        draw(mostly("IN", "CH", "ANY")),
-        flags=draw(st.sampled_from([0, dns.flags.RD, dns.flags.RD | dns.flags.AD])),
-    )
-    if draw(st.booleans()):
-        cookie = dns.edns.GenericOption(10, draw(st.sampled_from([b"8 bytes.", b"x" * 24])))
-        unknown = dns.edns.GenericOption(65001, b"unknown")
-        query.use_edns(
-            draw(mostly(0, 1)),
-            draw(st.sampled_from([0, dns.flags.DO])),
-            draw(st.sampled_from([0, 512, 600, 1232, 4096])),
-            options=draw(st.sampled_from([[], [cookie], [unknown], [cookie, unknown]])),
-        )
-    wire = bytearray(query.to_wire())
-    if draw(mostly(False, True)):
-        wire[draw(st.integers(2, len(wire) - 1))] = draw(st.integers(0, 255))
-    return bytes(wire) + draw(mostly(b"", b"\x00"))
-
-
-def shown(reply):
-    """A reply's meaning, with the case of question and owners, which equality of names ignores.
-
-    Not with the case of the names in the SOA: compression lends them that of the question. Nor
-    with the order of records: dnspython shuffles them.
-    """
-    message = dns.message.from_wire(reply.wire)
-    exact = {rrset.to_text() for rrset in message.question}
-    exact |= {record for rrset in message.answer for record in rrset.to_text().splitlines()}
-    text = sorted(message.to_text().lower().splitlines())
-    return exact, text, message.payload, reply.rcode, len(message.answer)
+NAMES = st.sampled_from(LABELS).flatmap(
+    lambda label: mostly(f"{label}.{ORIGIN}", ORIGIN, f"{label}.elsewhere.example")
+)
 
 
 @settings(max_examples=500)
-@given(queries(), st.booleans(), mostly(True, False))
+@given(queries(NAMES, TYPES), st.booleans(), mostly(True, False))
 def test_the_short_way_says_what_the_long_way_says(wire, udp, synced):
     source = Texts()
     source.synced = synced
@@ -88,7 +46,7 @@ def test_the_short_way_is_taken_for_plain_questions(label, rdtype, edns):
 
 
 @settings(max_examples=500)
-@given(st.one_of(st.binary(max_size=600), queries()), st.booleans())
+@given(st.one_of(st.binary(max_size=600), queries(NAMES, TYPES)), st.booleans())
 def test_any_bytes_get_a_well_formed_reply_or_none(wire, udp):
     reply = responder().reply(wire, udp=udp)
     if len(wire) < 12 or wire[2] & 0x80:

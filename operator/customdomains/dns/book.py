@@ -6,13 +6,11 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-import dns.name
 import dns.rdata
 import dns.rdataclass
-import dns.rdataset
 import dns.rdatatype
 
-from customdomains.dns.holdings import text_record
+from customdomains.dns.holdings import HeldSet, Labels, hold, text_record
 from customdomains.model.dnsrecord import DnsRecord
 from customdomains.model.dnsvalues import RecordType
 from customdomains.model.dnszones import OwnZones, Refusal, judge
@@ -22,10 +20,7 @@ SERVED = "Served"
 
 _log = logging.getLogger(__name__)
 
-_Labels = tuple[bytes, ...]
-"""A name's labels in lower case: compared and hashed in a fraction of the time of a Name."""
-
-_Sets = tuple[dns.rdataset.Rdataset, ...]
+_Sets = tuple[HeldSet, ...]
 
 
 class RecordBook:
@@ -37,8 +32,8 @@ class RecordBook:
         self._synced = synced
         self._records: dict[str, dict[str, DnsRecord]] = {}  # by name, then by key
         self._verdicts: dict[str, Refusal | None] = {}
-        self._sets: dict[_Labels, _Sets] = {}
-        self._around: Counter[_Labels] = Counter()  # how many names exist at or below
+        self._sets: dict[Labels, _Sets] = {}
+        self._around: Counter[Labels] = Counter()  # how many names exist at or below
         for zone in (zones.delegation, *zones.others):
             self._exists(_labels_of(zone), 1)  # a zone's apex exists in the zone around it, too
 
@@ -47,9 +42,8 @@ class RecordBook:
         """Before this is true no name may be called unknown."""
         return self._synced()
 
-    def at(self, name: dns.name.Name) -> _Sets | None:
+    def at(self, labels: Labels) -> _Sets | None:
         """See `RecordSource`."""
-        labels = tuple(label.lower() for label in name.labels)
         found = self._sets.get(labels)
         if found is not None:
             return found
@@ -92,7 +86,7 @@ class RecordBook:
         if existed != bool(sets):
             self._exists(labels, 1 if sets else -1)
 
-    def _exists(self, labels: _Labels, change: int) -> None:
+    def _exists(self, labels: Labels, change: int) -> None:
         """Count the name `labels` in or out, with the names above, which exist by it."""
         for start in range(len(labels) - 1):
             above = labels[start:]
@@ -115,9 +109,10 @@ def _sets_of(records: Iterable[DnsRecord]) -> _Sets:
     for record in records:
         by_type.setdefault(record.type, []).append(record)
     return tuple(
-        dns.rdataset.from_rdata_list(
+        hold(
+            dns.rdatatype.from_text(kind),
             min(record.ttl for record in same),
-            [_rdata(kind, value) for record in same for value in record.values],
+            (_rdata(kind, value) for record in same for value in record.values),
         )
         for kind, same in sorted(by_type.items())
     )
@@ -129,5 +124,5 @@ def _rdata(kind: RecordType, value: str) -> dns.rdata.Rdata:
     return dns.rdata.from_text(dns.rdataclass.IN, dns.rdatatype.from_text(kind), value)
 
 
-def _labels_of(name: str) -> _Labels:
+def _labels_of(name: str) -> Labels:
     return (*name.encode().split(b"."), b"")
