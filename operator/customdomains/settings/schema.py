@@ -237,7 +237,7 @@ class Responder(Section, frozen=True):
 
     listen: Listen = ":5353"
     probe_listen: Listen = ":8082"
-    zones: Annotated[tuple[DnsName, ...], msgspec.Meta(max_length=64)] = ()
+    zones: tuple[DnsName, ...] = ()
     records_namespace: ObjectName | None = None
 
 
