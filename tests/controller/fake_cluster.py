@@ -32,6 +32,7 @@ from customdomains.model.status import mark_of
 from customdomains.policy.ownership import proof_expired_at
 from customdomains.policy.registration import new_claim
 from customdomains.policy.schedule import PROOF_FRESHNESS
+from customdomains.policy.seats import IDLE_SEATS
 from customdomains.policy.succession import remove
 from customdomains.policy.world import Rules
 
@@ -266,7 +267,7 @@ class FakeCluster:
             self.ca.recorded_urls.add(claim.order.url)
         namespaces = [seat.holder.namespace_uid for seat in claim.seats]
         assert len(namespaces) == len(set(namespaces)), "a namespace has two seats"
-        assert len(claim.contenders) <= self.rules.claims.contenders
+        assert len(claim.contenders) <= self.rules.claims.contenders + IDLE_SEATS
         for seat in claim.seats:
             known = self.identities.setdefault(seat.id, seat.token)
             assert known == seat.token, "an identity is changed"
@@ -303,9 +304,6 @@ class FakeCluster:
         left = {seat.id: seat for seat in claim.seats}
         for seat in before.seats:
             now = left.get(seat.id)
-            full = len(claim.contenders) == self.rules.claims.contenders
-            if now is None and full and seat.standing.expired_at:
-                continue
             if now is None:
                 if before.metadata == claim.metadata:  # who gets a seat handed over leaves its own
                     self._audit_end(before, seat)

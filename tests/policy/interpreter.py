@@ -26,7 +26,7 @@ from customdomains.policy.findings import judge
 from customdomains.policy.leaving import leave
 from customdomains.policy.ownership import holder_of, proof_expired_at
 from customdomains.policy.registration import new_claim
-from customdomains.policy.seats import enter
+from customdomains.policy.seats import IDLE_SEATS, enter
 from customdomains.policy.world import (
     Announcement,
     Check,
@@ -109,7 +109,7 @@ class Register:
     def _seats_are_in_order(self, claim: Claim) -> None:
         namespaces = [seat.holder.namespace_uid for seat in claim.seats]
         assert len(namespaces) == len(set(namespaces)), "a namespace has two seats"
-        assert len(claim.contenders) <= self.rules.claims.contenders
+        assert len(claim.contenders) <= self.rules.claims.contenders + IDLE_SEATS
         for seat in claim.seats:
             assert self.identities.get(seat.id, seat.token) == seat.token, "another token"
         if self.claim is None:
@@ -128,9 +128,7 @@ class Register:
                 for who in self.wanted_by
             )
             if kept is None:
-                full = len(after.contenders) == self.rules.claims.contenders
-                expired = standing.expired_at and full
-                assert not there or expired, "a seat is given up whose owner lives"
+                assert not there, "a seat is given up whose owner lives"
                 gone = standing.vacant_since or standing.expired_at or standing.release
                 assert gone, "a seat is not kept for its namespace"
             elif there and after.id != before.id:

@@ -131,14 +131,6 @@ CONTENDS: list[tuple[str, Claim, ClaimRules, tuple[str, ...]]] = [
     ("who comes to a proved tombstone", vacant(PROVED), NO_CONTESTS, (NEW.id,)),
     ("who waits with others", replace(PROVED, contenders=(seat("a"),)), CLAIM_RULES,
      ("id-a", NEW.id)),
-    ("the one who is away makes room",
-     replace(PROVED, contenders=(
-         seat("a", expired_at=NOW - 3 * DAY), seat("b", vacant_since=NOW - DAY), seat("c"))),
-     CLAIM_RULES, ("id-a", "id-c", NEW.id)),
-    ("the one who expired first makes room",
-     replace(PROVED, contenders=(
-         seat("a", expired_at=NOW - DAY), seat("b", expired_at=NOW - 2 * DAY), seat("c"))),
-     CLAIM_RULES, ("id-a", "id-c", NEW.id)),
 ]  # fmt: skip
 
 
@@ -174,6 +166,26 @@ def test_who_holds_it_at_once(
     assert tuple(other.id for other in after.contenders) == others
     former = next((other for other in after.contenders if other.id == claim.id), None)
     assert former is None or (former.token, former.holder) == (claim.token, claim.holder)
+
+
+EXPIRED_SEATS = tuple(seat(f"e{n}", expired_at=NOW - n * DAY) for n in range(seats.IDLE_SEATS))
+AWAY_SEATS = (seat("one", vacant_since=NOW - HOUR), seat("two", vacant_since=NOW - 2 * HOUR))
+ROOM = [
+    ("there is room for some who are idle", EXPIRED_SEATS[1:], set()),
+    ("then those go who are away", (*EXPIRED_SEATS, AWAY_SEATS[0]), {"id-one"}),
+    ("the longest away first", (*EXPIRED_SEATS[1:], *AWAY_SEATS), {"id-two"}),
+    ("then who has expired first", (*EXPIRED_SEATS, seat("old", expired_at=NOW - 99 * DAY)),
+     {"id-old"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "idle", "gone"), ROOM, ids=[r[0] for r in ROOM])
+def test_who_makes_room(name: str, idle: tuple[Contender, ...], gone: set[str]) -> None:
+    contends = (seat("a"), seat("b"))
+    after = entered(replace(PROVED, contenders=(*idle, *contends)))
+    left = {other.id for other in after.contenders}
+    assert left == {other.id for other in (*idle, *contends)} - gone | {NEW.id}
+    assert len(left) <= CLAIM_RULES.contenders + seats.IDLE_SEATS
 
 
 # --- who comes back -------------------------------------------------------------------------------

@@ -16,6 +16,9 @@ from customdomains.policy.ownership import proof_expired_at
 from customdomains.policy.succession import is_asleep, may_have, promote, with_seat
 from customdomains.policy.world import ClaimRules, Rules
 
+IDLE_SEATS = 16
+"""How many seats of those who are away or have expired a claim keeps beside those who contend."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -193,7 +196,7 @@ def _trimmed(claim: Claim, rules: ClaimRules) -> Claim:
     away = [(s.standing.vacant_since, s.id) for s in claim.contenders if s.standing.vacant_since]
     there = [seat for seat in claim.contenders if seat.standing.vacant_since is None]
     expired = [(s.standing.expired_at, s.id) for s in there if s.standing.expired_at]
-    surplus = max(len(claim.contenders) - rules.contenders, 0)
+    surplus = max(len(claim.contenders) - rules.contenders - IDLE_SEATS, 0)
     dropped = {seat_id for _, seat_id in (*sorted(away), *sorted(expired))[:surplus]}
     kept = tuple(seat for seat in claim.contenders if seat.id not in dropped)
     return replace(claim, contenders=kept)
