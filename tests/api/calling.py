@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from api.conformance import faults
 from prometheus_client import CollectorRegistry
 
 from customdomains.api import ApiOptions, serving
@@ -41,14 +42,17 @@ class Answer:
 
 
 class Caller:
-    """A client of one replica."""
+    """A client of one replica, that checks every answer by the OpenAPI document."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
 
     async def __call__(self, method: str, path: str, **options: Any) -> Answer:
         async with self.session.request(method, path, **options) as response:
-            return Answer(response.status, response.headers, await response.text())
+            text = await response.text()
+            found = faults(method, str(response.url), response.status, response.headers, text)
+            assert list(found) == [], f"{method} {path} {response.status}: {text}"
+            return Answer(response.status, response.headers, text)
 
     async def register(self, name: str, **more: Any) -> dict[str, Any]:
         answer = await self("POST", "/domains", json={"domain_name": name, **more})

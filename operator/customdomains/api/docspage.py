@@ -60,8 +60,9 @@ def render(document: Document) -> str:
     operations = list(document.operations())
     parts = [
         f"<h1>{escape(info['title'])}</h1>",
-        f"<p>{escape(info['summary'])}</p>",
+        _text(info["summary"]),
         _text(info["description"]),
+        *_responses(document, document.content["x-elsewhere"]),
         _contents(document, operations),
     ]
     for tag in document.content["tags"]:
@@ -87,7 +88,7 @@ def render(document: Document) -> str:
 def _contents(document: Document, operations: Iterable[DocumentedOperation]) -> str:
     links = "".join(
         f'<li><a href="#{_anchor(each.id)}">{_call(each)}</a> '
-        f"{escape(each.content['summary'])}</li>"
+        f"{_inline(each.content['summary'])}</li>"
         for each in operations
     )
     return (
@@ -101,7 +102,7 @@ def _operation(document: Document, operation: DocumentedOperation) -> str:
     content = operation.content
     parts = [
         f'<h3 id="{_anchor(operation.id)}">{_call(operation)}</h3>',
-        f"<p>{escape(content['summary'])}</p>",
+        _text(content["summary"]),
         _text(content.get("description", "")),
     ]
     if content.get("security") == []:
@@ -113,9 +114,15 @@ def _operation(document: Document, operation: DocumentedOperation) -> str:
     if body:
         parts += ["<h4>Body</h4>", _media(body["content"])]
     parts.append("<h4>Answers</h4>")
-    for status, response in content["responses"].items():
-        parts.append(_response(document, status, document.resolve(response)))
+    parts += _responses(document, content["responses"])
     return f"<section>{''.join(parts)}</section>"
+
+
+def _responses(document: Document, responses: Mapping[str, Any]) -> list[str]:
+    return [
+        _response(document, status, document.resolve(response))
+        for status, response in responses.items()
+    ]
 
 
 def _response(document: Document, status: str, response: Mapping[str, Any]) -> str:
