@@ -79,6 +79,30 @@ def test_no_durations(text: str) -> None:
         Duration(text)
 
 
+def test_an_issuer_with_nothing_but_its_address() -> None:
+    [issuer] = parse(_issuer()).issuers
+    key = issuer.private_key
+    assert (key.algorithm, key.size, key.rotation) == ("ECDSA", None, "Always")
+    assert issuer.external_account_binding is issuer.profile is issuer.preferred_chain is None
+
+
+def test_an_issuer_with_everything() -> None:
+    [issuer] = parse(
+        _issuer(
+            externalAccountBinding={"keyID": "kid-1", "keyFile": "/etc/hmac"},
+            profile="shortlived",
+            privateKey={"algorithm": "RSA", "size": 3072, "rotation": "Reuse"},
+            preferredChain="ISRG Root X1",
+            caBundle="/etc/ca.pem",
+        )
+    ).issuers
+    binding, key = issuer.external_account_binding, issuer.private_key
+    assert binding is not None
+    assert (binding.key_id, binding.key_file) == ("kid-1", "/etc/hmac")
+    assert (key.algorithm, key.size, key.rotation) == ("RSA", 3072, "Reuse")
+    assert (issuer.profile, issuer.preferred_chain) == ("shortlived", "ISRG Root X1")
+
+
 @pytest.mark.parametrize("value", [":0", ":65535", "127.0.0.1:80", "[::1]:8080", "localhost:1"])
 def test_addresses_to_listen_at(value: str) -> None:
     assert parse({"dns": {"listen": value}}).dns.listen == value
@@ -131,6 +155,10 @@ def test_no_resolvers(resolver: str) -> None:
     said = complaint({"lookups": {"resolvers": [resolver]}})
     assert said.startswith(f"lookups.resolvers[0]: {resolver!r} is not possible")
     assert "https://host/path" in said
+
+
+def _issuer(**more: Any) -> dict[str, Any]:
+    return {"issuers": [{"name": "a", "directoryURL": "https://ca", **more}]}
 
 
 WRONG: list[tuple[dict[str, Any], str, str, str]] = [
@@ -219,6 +247,65 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
         "issuers[0].contact[0]",
         "'me@x'",
         "mailto:",
+    ),
+    (
+        _issuer(externalAccountBinding={"keyID": "a"}),
+        "issuers[0].externalAccountBinding.keyFile",
+        "missing",
+        "a text",
+    ),
+    (
+        _issuer(externalAccountBinding={"keyID": "", "keyFile": "/k"}),
+        "issuers[0].externalAccountBinding.keyID",
+        "''",
+        "not empty",
+    ),
+    (
+        _issuer(externalAccountBinding={"keyID": "a", "hmac": "s"}),
+        "issuers[0].externalAccountBinding.hmac",
+        "no such setting",
+        "keyID, keyFile",
+    ),
+    (_issuer(externalAccountBinding="a"), "issuers[0].externalAccountBinding", "'a'", "keyID"),
+    (_issuer(profile=5), "issuers[0].profile", "5", "a text"),
+    (_issuer(preferredChain=""), "issuers[0].preferredChain", "''", "not empty"),
+    (_issuer(caBundle=[]), "issuers[0].caBundle", "a list", "a text"),
+    (_issuer(privateKey="RSA"), "issuers[0].privateKey", "'RSA'", "algorithm, size, rotation"),
+    (
+        _issuer(privateKey={"algorithm": "Ed25519"}),
+        "issuers[0].privateKey.algorithm",
+        "'Ed25519'",
+        "ECDSA, RSA",
+    ),
+    (
+        _issuer(privateKey={"size": "256"}),
+        "issuers[0].privateKey.size",
+        "'256'",
+        "256 or 384 for ECDSA",
+    ),
+    (
+        _issuer(privateKey={"size": 8192}),
+        "issuers[0].privateKey.size",
+        "8192",
+        "3072 or 4096 for RSA",
+    ),
+    (
+        _issuer(privateKey={"size": 2048}),
+        "issuers[0].privateKey.size",
+        "2048",
+        "with ECDSA; it has to be one of 256,",
+    ),
+    (
+        _issuer(privateKey={"algorithm": "RSA", "size": 384}),
+        "issuers[0].privateKey.size",
+        "384",
+        "2048, 3072, 4096",
+    ),
+    (
+        _issuer(privateKey={"rotation": "Never"}),
+        "issuers[0].privateKey.rotation",
+        "'Never'",
+        "Always, Reuse",
     ),
     ({"issuers": 2 * [{"name": "a", "directoryURL": "https://ca"}]}, "issuers", "'a'", "unique"),
     ({"api": {"authentication": {"mode": False}}}, "api.authentication.mode", "false", "Disabled"),

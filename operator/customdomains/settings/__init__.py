@@ -6,6 +6,7 @@ A variable's value is read as YAML. What is wrong is said with its path, the val
 allowed, and stops the start.
 """
 
+from customdomains.settings.issuers import Issuer
 from customdomains.settings.reading import (
     API_VERSION,
     KIND,
@@ -13,7 +14,8 @@ from customdomains.settings.reading import (
     load_settings,
     parse_settings,
 )
-from customdomains.settings.schema import Api, Duration, Issuer, Settings
+from customdomains.settings.schema import Api, Settings
+from customdomains.settings.values import Duration
 
 __all__ = [
     "API_VERSION",

@@ -10,7 +10,10 @@ from typing import Any
 import msgspec
 import yaml
 
-from customdomains.settings.schema import Duration, Lookups, Section, Settings, Suffix
+from customdomains.model.keys import SIZES, Algorithm
+from customdomains.settings.issuers import Issuer
+from customdomains.settings.schema import Lookups, Settings
+from customdomains.settings.values import Duration, Section, Suffix
 from customdomains.settings.wording import in_words
 
 API_VERSION = "config.customdomains.dev/v1"
@@ -146,10 +149,7 @@ def _decode(kind: type, value: Any) -> Any:
 
 def _check(settings: Settings) -> None:
     """What takes more than one field, or more than its form, to tell."""
-    names = [issuer.name for issuer in settings.issuers]
-    doubles = sorted({name for name in names if names.count(name) > 1})
-    if doubles:
-        raise SettingsError(f"issuers: the name {doubles[0]!r} is there twice; names are unique")
+    _check_issuers(settings.issuers)
     authentication = settings.api.authentication
     if authentication.mode == "Token" and not authentication.token_file:
         raise SettingsError(
@@ -166,6 +166,21 @@ def _check(settings: Settings) -> None:
     _at_least("claims.pendingExpiry", settings.claims.pending_expiry, _SECOND)
     _at_least("controller.leaseDuration", settings.controller.lease_duration, Duration("3s"))
     _at_least("api.controllerTimeout", settings.api.controller_timeout, _SECOND)
+
+
+def _check_issuers(issuers: tuple[Issuer, ...]) -> None:
+    names = [issuer.name for issuer in issuers]
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise SettingsError(f"issuers: the name {doubles[0]!r} is there twice; names are unique")
+    for place, issuer in enumerate(issuers):
+        algorithm, size = issuer.private_key.algorithm, issuer.private_key.size
+        sizes = SIZES[Algorithm(algorithm)]
+        if size is not None and size not in sizes:
+            raise SettingsError(
+                f"issuers[{place}].privateKey.size: {size} is not possible with {algorithm}; it "
+                f"has to be one of {', '.join(map(str, sizes))}"
+            )
 
 
 def _check_suffixes(settings: Settings) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from customdomains.settings.schema import Duration, Settings, Suffix
+from customdomains.settings.schema import Settings
+from customdomains.settings.values import Duration, Suffix
 
 _FIELD = re.compile(r"(missing required|unknown) field `(.+)`$")
 _STEP = re.compile(r"[^.\[\]]+")

@@ -1,0 +1,50 @@
+"""What can be set of an issuer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from customdomains.settings.values import Contact, ObjectName, Section, Text, Url
+
+KeySize = Annotated[
+    int,
+    msgspec.Meta(ge=256, le=4096, description="256 or 384 for ECDSA; 2048, 3072 or 4096 for RSA"),
+]
+
+
+class ExternalAccountBinding(Section, frozen=True):
+    """What binds the ACME account to a customer of the CA (RFC 8555 section 7.3.4).
+
+    `keyFile` holds the HMAC key as the CA shows it, in base64url.
+    """
+
+    key_id: Text = msgspec.field(name="keyID")
+    key_file: Text
+
+
+class PrivateKey(Section, frozen=True):
+    """The certificates' keys; `rotation` tells whether each certificate gets a new one."""
+
+    algorithm: Literal["ECDSA", "RSA"] = "ECDSA"
+    size: KeySize | None = None
+    rotation: Literal["Always", "Reuse"] = "Always"
+
+
+class Issuer(Section, frozen=True):
+    """An ACME CA.
+
+    `caBundle` (a PEM file) replaces the system's trust for the CA's own TLS. `profile` is one of
+    those that the CA's directory offers. `preferredChain` is the common name of the root that the
+    chain should lead to, where the CA offers several.
+    """
+
+    name: ObjectName
+    directory_url: Url = msgspec.field(name="directoryURL")
+    contact: tuple[Contact, ...] = ()
+    ca_bundle: Text | None = None
+    external_account_binding: ExternalAccountBinding | None = None
+    profile: Text | None = None
+    private_key: PrivateKey = PrivateKey()
+    preferred_chain: Text | None = None
