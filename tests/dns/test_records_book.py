@@ -65,7 +65,7 @@ def content(of):
     return said, of.counts()
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(records(), st.booleans()), max_size=20), st.randoms())
 def test_what_is_kept_in_step_is_what_would_be_made_anew(changes, random):
     kept, there = RecordBook(ZONES, lambda: True), {}
@@ -82,7 +82,7 @@ def test_what_is_kept_in_step_is_what_would_be_made_anew(changes, random):
     assert content(kept) == content(book(shuffled))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(records(), max_size=8, unique_by=(lambda each: each.uid, lambda each: each.key)))
 def test_what_is_served_can_be(several):
     at_one_name = [each for each in several if each.name == f"a.{PLATFORM}"]
@@ -164,7 +164,7 @@ TYPED = {
 }
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.sampled_from(sorted(RecordType)).flatmap(lambda k: st.tuples(st.just(k), TYPED[k])))
 def test_a_canonical_value_stays_and_is_one_for_the_dns(typed):
     kind, text = typed
@@ -182,6 +182,7 @@ def test_a_canonical_value_stays_and_is_one_for_the_dns(typed):
         assert made == dns.rdata.from_text("IN", kind, text, origin=dns.name.root, relativize=False)
 
 
+@settings(deadline=None)
 @given(st.one_of(HOSTS, st.text(max_size=80)))
 def test_a_canonical_name_is_one_for_the_dns(text):
     try:
@@ -193,6 +194,7 @@ def test_a_canonical_name_is_one_for_the_dns(text):
     assert object_name(name, RecordType.A) == object_name(owner_name(name.upper()), RecordType.A)
 
 
+@settings(deadline=None)
 @given(st.lists(HOSTS.map(owner_name), min_size=2, max_size=2, unique=True))
 def test_two_names_never_share_an_object(names):
     made = {object_name(name, kind) for name in names for kind in RecordType}

@@ -16,10 +16,10 @@ import dns.name
 import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
+import dns.rdtypes.ANY.CNAME
 import dns.rdtypes.ANY.TXT
 import dns.rrset
 
-from customdomains.dns.plain import OWNER_IS_QNAME
 from customdomains.dns.zone import DelegationZone, Zone
 
 ID_PATTERN = re.compile(rb"[0-9a-f]{32}")
@@ -56,20 +56,31 @@ class RecordSource(Protocol):
 @dataclass(frozen=True, slots=True)
 class HeldSet:
     """All records of one type at a name: `ttl` in seconds, the data, and whole records as bytes
-    whose owner is the question's name."""
+    without their owner. `target` is where a CNAME leads."""
 
     rdtype: dns.rdatatype.RdataType
     ttl: int
     records: tuple[dns.rdata.Rdata, ...]
     wires: tuple[bytes, ...]
+    target: Labels | None = None
 
 
 def hold(rdtype: dns.rdatatype.RdataType, ttl: int, records: Iterable[dns.rdata.Rdata]) -> HeldSet:
     """A set of `records`, each of them once."""
     unique = tuple(dict.fromkeys(records))
-    head = OWNER_IS_QNAME + struct.pack("!HHI", rdtype, dns.rdataclass.IN, ttl)
+    head = struct.pack("!HHI", rdtype, dns.rdataclass.IN, ttl)
     data = [record.to_generic().data for record in unique]
-    return HeldSet(rdtype, ttl, unique, tuple(head + len(each).to_bytes(2) + each for each in data))
+    wires = tuple(head + len(each).to_bytes(2) + each for each in data)
+    first = unique[0]
+    target = None
+    if isinstance(first, dns.rdtypes.ANY.CNAME.CNAME):
+        target = labels_of(first.target)
+    return HeldSet(rdtype, ttl, unique, wires, target)
+
+
+def labels_of(name: dns.name.Name) -> Labels:
+    """The labels of an absolute name."""
+    return tuple(label.lower() for label in name.labels)
 
 
 class NoRecords:
@@ -121,7 +132,7 @@ class Holdings:
         label = self._id_of(name, zone)
         if label is not None:
             return self._texts_at(name, label)
-        held = self.records.at(tuple(label.lower() for label in name.labels))
+        held = self.records.at(labels_of(name))
         sets = [dns.rrset.from_rdata_list(name, each.ttl, each.records) for each in held or ()]
         if name == zone.origin_name:
             return [zone.soa(serial), zone.nameserver_set, *sets]
