@@ -59,6 +59,7 @@ def domain(**changed: Any) -> CustomDomain:
         "issuance": Issuance.AUTOMATIC,
         "issuer": None,
         "secret_name": "shop-tls",
+        "key_type": None,
         "check_requested": None,
         "issue_requested": None,
         "release": False,

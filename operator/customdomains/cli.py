@@ -19,7 +19,6 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from customdomains.acme import generate_private_key_pem
 from customdomains.api.app import run_api
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.config import ConnectionConfigError, load_connection
@@ -205,7 +204,6 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
                 lookup=lookup(settings, resolvers),
                 self_check=ResponderSelfCheck(settings.delegation.responders),
                 engines=engines,
-                make_key=generate_private_key_pem,
             ),
             registry,
         )

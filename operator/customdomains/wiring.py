@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from customdomains.acme import AcmeEngine, IssuerOptions
+from customdomains.acme import AcmeEngine, ExternalAccount, IssuerOptions
 from customdomains.api.app import ApiOptions
 from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.client import ApiClient
@@ -15,6 +15,7 @@ from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
 from customdomains.dns.resolvers import Resolver
 from customdomains.dns.zone import DelegationZone, Zone
 from customdomains.model.dnszones import OwnZones
+from customdomains.model.keys import key_type
 from customdomains.policy.world import ClaimRules, NameRules, Rules
 from customdomains.settings import Issuer, Settings
 
@@ -39,12 +40,19 @@ def api_options(settings: Settings) -> ApiOptions:
 
 
 def acme_engine(issuer: Issuer, settings: Settings, client: ApiClient) -> AcmeEngine:
-    """The client of one CA. Raises OSError where its CA bundle can't be read."""
+    """The client of one CA. Raises OSError or ValueError where its CA bundle or the HMAC key of its
+    account can't be read."""
+    bound = issuer.external_account_binding
     options = IssuerOptions(
         name=issuer.name,
         directory_url=issuer.directory_url,
         contact=issuer.contact,
         ca_bundle=Path(issuer.ca_bundle) if issuer.ca_bundle else None,
+        external_account=ExternalAccount(bound.key_id, Path(bound.key_file)) if bound else None,
+        profile=issuer.profile,
+        key_type=key_type(issuer.private_key.algorithm, issuer.private_key.size),
+        reuse_key=issuer.private_key.rotation == "Reuse",
+        preferred_chain=issuer.preferred_chain,
     )
     return AcmeEngine(options, AccountKeys(client, settings.controller.namespace, issuer.name))
 

@@ -14,19 +14,35 @@ from scripted_ca import NAMES
 from customdomains.acme import AcmeEngine, generate_private_key_pem
 from customdomains.devcluster.tenantdns.handle import TenantDns
 from customdomains.model.certificate import OrderError
+from customdomains.model.keys import StoredKeys
 
 
 class MemoryKeyStore:
-    """Keeps an account key as a Secret would; `made` counts the keys that were stored."""
+    """Keeps account keys as a Secret would; `made` counts the keys that were stored."""
 
     def __init__(self) -> None:
         self.pem: str | None = None
+        self.waiting: str | None = None
         self.made = 0
 
-    async def load_or_create(self, make: Callable[[], str]) -> str:
+    async def load(self) -> StoredKeys | None:
+        if self.pem is None:
+            return None
+        return StoredKeys(self.pem, self.waiting, f"{hash((self.pem, self.waiting))}")
+
+    async def load_or_create(self, make: Callable[[], str]) -> StoredKeys:
         if self.pem is None:
             self.pem, self.made = make(), self.made + 1
-        return self.pem
+        return StoredKeys(self.pem, self.waiting, f"{hash((self.pem, self.waiting))}")
+
+    async def stage(self, known: StoredKeys, make: Callable[[], str]) -> StoredKeys:
+        if await self.load() == known:
+            self.waiting, self.made = make(), self.made + 1
+        return await self.load_or_create(make)
+
+    async def promote(self, known: StoredKeys) -> None:
+        if await self.load() == known:
+            self.pem, self.waiting = known.waiting, None
 
 
 class KilledError(Exception):

@@ -49,7 +49,7 @@ async def test_account_that_stays_unknown(engine, ca):
 async def test_refused_account_loses_no_order(engine, ca, key):
     ca.stick("/account", problem("externalAccountRequired", 403))
     error = await completing(engine, ca, key)
-    assert (error.reason, error.order_lost) == (Reason.CA_REFUSED, False)
+    assert (error.reason, error.order_lost) == (Reason.ISSUER_MISCONFIGURED, False)
 
 
 async def test_failed_registration_is_shared_and_tried_anew(engine, ca):

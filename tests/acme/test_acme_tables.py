@@ -46,9 +46,10 @@ def error(kind, detail="d"):
         ("compound", Reason.CA_REFUSED, False),
         ("connection", Reason.CHALLENGE_FAILED, True),
         ("dns", Reason.CHALLENGE_FAILED, True),
-        ("externalAccountRequired", Reason.CA_REFUSED, False),
+        ("externalAccountRequired", Reason.ISSUER_MISCONFIGURED, False),
         ("incorrectResponse", Reason.CHALLENGE_FAILED, True),
-        ("invalidContact", Reason.CA_REFUSED, False),
+        ("invalidContact", Reason.ISSUER_MISCONFIGURED, False),
+        ("invalidProfile", Reason.ISSUER_MISCONFIGURED, True),
         ("malformed", Reason.CA_REFUSED, False),
         ("orderNotReady", Reason.CA_REFUSED, False),
         ("rateLimited", Reason.CA_RATE_LIMITED, False),
@@ -56,7 +57,7 @@ def error(kind, detail="d"):
         ("serverInternal", Reason.CA_UNREACHABLE, False),
         ("tls", Reason.CHALLENGE_FAILED, True),
         ("unauthorized", Reason.CA_REFUSED, False),
-        ("unsupportedContact", Reason.CA_REFUSED, False),
+        ("unsupportedContact", Reason.ISSUER_MISCONFIGURED, False),
         ("unsupportedIdentifier", Reason.CA_REFUSED, True),
         ("userActionRequired", Reason.CA_REFUSED, False),
     ],
@@ -69,7 +70,7 @@ def test_every_problem_of_the_rfc_has_a_meaning(kind, reason, lost):
 
 
 def test_no_meaning_goes_untested():
-    assert len(MEANINGS) == 24
+    assert len(MEANINGS) == 25
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import build
 import pytest
 
 from customdomains.cluster import ApiClient, Conflict, NotFound
-from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.kinds import SECRETS
 from customdomains.cluster.secrets import (
     ROLE_CERTIFICATE,
@@ -20,6 +19,7 @@ from customdomains.cluster.secrets import (
 )
 from customdomains.model.claim import Claim, Holder
 from customdomains.model.domain import Key
+from customdomains.model.keys import KeyPair
 
 pytestmark = pytest.mark.cluster
 
@@ -53,7 +53,11 @@ def claim(namespace: str) -> Claim:
 def make():
     """Makes keys that are all different."""
     numbers = count(1)
-    return lambda: f"key {next(numbers)}"
+
+    async def one() -> str:
+        return f"key {next(numbers)}"
+
+    return one
 
 
 async def read(client: ApiClient, claim: Claim, name: str) -> dict[str, str] | None:
@@ -144,6 +148,34 @@ async def test_a_renewal_keeps_what_others_have_set(client, store, claim):
     assert owned.orphaned_at is None
 
 
+async def test_what_is_there_to_be_used_again(client, store, claim, make):
+    await store.store(claim, TLS, FIRST, "key 1", "chain 1", holds)
+    assert await store.current(claim) is None, "no certificate is recorded"
+    recorded = replace(claim, certificate=build.certificate(secret_name=TLS))
+    assert await store.current(recorded) == KeyPair("key 1", "chain 1")
+    assert await store.current(replace(recorded, id="f" * 32)) is None
+    elsewhere = replace(claim, certificate=build.certificate(secret_name="none"))
+    assert await store.current(elsewhere) is None
+    await put(client, claim, "theirs", stringData={"tls.key": "x", "tls.crt": "y"})
+    theirs = replace(claim, certificate=build.certificate(secret_name="theirs"))
+    assert await store.current(theirs) is None
+
+
+async def test_a_key_that_is_used_again_waits_for_its_certificate_all_the_same(
+    client, store, claim
+):
+    async def again() -> str:
+        return "key 1"
+
+    await store.store(claim, TLS, FIRST, "key 1", "chain 1", holds)
+    assert await store.next_key(claim, SECOND, again, holds) == "key 1"
+    await store.drop_next(claim, TLS)
+    assert await read(client, claim, NEXT) == {"tls.key": "key 1"}
+    await store.store(claim, TLS, SECOND, "key 1", "chain 2", holds)
+    await store.drop_next(claim, TLS)
+    assert await read(client, claim, NEXT) is None
+
+
 # --- what is not ours ----------------------------------------------------------------------------
 
 
@@ -210,21 +242,3 @@ async def test_owned_marked_and_removed(client, store, claim, make):
     await store.remove(marked)
     await store.remove(marked)
     assert await read(client, claim, TLS) is None
-
-
-# --- account keys --------------------------------------------------------------------------------
-
-
-async def test_an_account_key_is_made_once(client, namespace, make):
-    stores = [AccountKeys(client, namespace, "main") for _ in range(8)]
-    keys = await asyncio.gather(*(store.load_or_create(make) for store in stores))
-    assert len(set(keys)) == 1
-    assert await stores[0].load_or_create(make) == keys[0]
-    assert await AccountKeys(client, namespace, "other").load_or_create(make) != keys[0]
-
-
-async def test_an_account_s_secret_that_is_not_ours_is_not_used(client, namespace, make):
-    meta = {"namespace": namespace, "name": "acme-account-main"}
-    await client.create(SECRETS, {"metadata": meta, "stringData": {"account.key": "theirs"}})
-    with pytest.raises(ForeignSecretError, match="not made by this operator"):
-        await AccountKeys(client, namespace, "main").load_or_create(make)

@@ -93,12 +93,12 @@ class Process:
         issuing = Issuing(
             claims,
             secrets,
-            {"main": FakeEngine(ca, self._step)},
+            {"main": FakeEngine(ca, self._step, keys.make)},
             self.self_check,
             zone=ZONE,
-            make_key=keys.make,
         )
-        with mock.patch.multiple(jobs, CHECKS_AT_ONCE=3, ORDERS_AT_ONCE=3):
+        narrow = {"CHECKS_AT_ONCE": 3, "VAIN_CHECKS_AT_ONCE": 3, "ORDERS_AT_ONCE": 3}
+        with mock.patch.multiple(jobs, **narrow):
             self.jobs = JobRunner(
                 self.store,
                 dns,

@@ -52,6 +52,8 @@ class FakeDns:
         self.records: dict[str, str] = {}
         self.proved: dict[tuple[str, str], datetime] = {}
         """By domain and the seat's id: when a lookup last showed its proof."""
+        self.silence = CA_LATENCY
+        """How many seconds a lookup takes of what is dead."""
         self.looked_nearby: list[datetime] = []
 
     def evidence(self, name: str) -> Evidence:
@@ -75,8 +77,10 @@ class FakeDns:
         return _answered(name, texts=tuple(texts))
 
     async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
-        await asyncio.sleep(CA_LATENCY)
-        evidence, domain = self.evidence(name), name.removeprefix(f"{CHALLENGE_LABEL}.")
+        domain = name.removeprefix(f"{CHALLENGE_LABEL}.")
+        dead = self.records.get(domain) == "dead"
+        await asyncio.sleep(self.silence if dead else CA_LATENCY)
+        evidence = self.evidence(name)
         claim = claim_on(self._api, domain)
         if nearby:
             self.looked_nearby.append(self._now())
@@ -194,9 +198,13 @@ class FakeCa:
 class FakeEngine:
     """One process' client of the CA."""
 
-    def __init__(self, ca: FakeCa, step: Step) -> None:
+    def __init__(self, ca: FakeCa, step: Step, make: Callable[[], str]) -> None:
         self._ca = ca
         self._step = step
+        self._make = make
+
+    async def make_key(self, _wanted: Any, _current: Any) -> str:
+        return self._make()
 
     async def place(self, names: tuple[str, ...]) -> PlacedOrder:
         await asyncio.sleep(CA_LATENCY)
@@ -206,7 +214,10 @@ class FakeEngine:
         await self._step()
         return placed
 
-    async def complete(self, url: str, names: tuple[str, ...], key: Any) -> IssuedCertificate:
+    async def complete(
+        self, url: str, names: tuple[str, ...], key: Any, digests: tuple[str, ...]
+    ) -> IssuedCertificate:
+        assert digests == self._ca.orders[url].digests
         await asyncio.sleep(CA_LATENCY)
         await self._step()
         issued = await self._ca.complete(url, names, key, self._step)

@@ -9,12 +9,13 @@ certificates; its callers do, through the ports `AccountKeyStore` and `Certifica
 from customdomains.acme.account import AccountKeyStore
 from customdomains.acme.engine import AcmeEngine
 from customdomains.acme.keys import generate_private_key_pem
-from customdomains.acme.options import IssuerOptions
+from customdomains.acme.options import ExternalAccount, IssuerOptions
 from customdomains.acme.timing import Timing
 
 __all__ = [
     "AccountKeyStore",
     "AcmeEngine",
+    "ExternalAccount",
     "IssuerOptions",
     "Timing",
     "generate_private_key_pem",

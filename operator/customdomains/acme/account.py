@@ -2,47 +2,62 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from acme import messages
-from acme.jws import JWS
-from josepy.jwa import ES256
 from josepy.jwk import JWKEC
 
-from customdomains.acme.errors import ProblemError, request_error
+from customdomains.acme import signing
+from customdomains.acme.errors import ProblemError
 from customdomains.acme.exchange import Answer
-from customdomains.acme.keys import account_key, generate_private_key_pem
+from customdomains.acme.keys import generate_private_key_pem
 from customdomains.acme.options import IssuerOptions
+from customdomains.acme.registration import Identity, Registration
 from customdomains.acme.shared import Shared
-from customdomains.acme.transport import JSON, Directory, Sign, Transport
+from customdomains.acme.transport import JSON, Transport
 from customdomains.model.certificate import OrderError
-from customdomains.model.reasons import Reason
+from customdomains.model.keys import StoredKeys
+
+log = logging.getLogger(__name__)
 
 POST_AS_GET = b""
 """The payload of a request that only reads (section 6.3)."""
 
+_OTHER_KEY = frozenset({"malformed", "unauthorized"})
+"""What CAs say of a signature by a key that is not the account's (any more)."""
+
 
 class AccountKeyStore(Protocol):
-    """Keeps one issuer's account key."""
+    """Keeps one issuer's account keys (PEM, PKCS#8, ECDSA P-256).
 
-    async def load_or_create(self, make: Callable[[], str]) -> str:
-        """The account key (PEM, PKCS#8, ECDSA P-256).
+    All calls have deadlines of their own; what they raise where the keys can't be read or stored
+    passes through the engine.
+    """
 
-        Where there is none yet, what `make` returns is stored for good; whoever loses the race
-        of creating gets the winner's. It has a deadline of its own; what it raises where the key
-        can't be read or stored passes through the engine.
+    async def load_or_create(self, make: Callable[[], str]) -> StoredKeys:
+        """The account's keys.
+
+        Where there are none yet, what `make` returns is stored for good; whoever loses the race
+        of creating gets the winner's.
         """
         ...
 
+    async def load(self) -> StoredKeys | None:
+        """The account's keys, None where there are none."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class _Identity:
-    """The key and the account's URL, which signs as `kid`."""
+    async def stage(self, known: StoredKeys, make: Callable[[], str]) -> StoredKeys:
+        """Put what `make` returns beside `known`, as the key that waits.
 
-    key: JWKEC = field(repr=False)
-    url: str
+        Where others were there first, nothing is written and what they stored is returned.
+        """
+        ...
+
+    async def promote(self, known: StoredKeys) -> None:
+        """Put the key that waits in `known` into the place of the current one, if nobody has."""
+        ...
 
 
 class Account:
@@ -57,7 +72,9 @@ class Account:
         self._options = options
         self._transport = transport
         self._store = store
-        self._identity = Shared(self._register)
+        self._registration = Registration(options, transport)
+        self._identity = Shared(self._identify)
+        self._known: StoredKeys | None = None
 
     async def close(self) -> None:
         """Give up a registration that is under way."""
@@ -70,64 +87,64 @@ class Account:
     async def post(self, url: str, payload: bytes, *, accept: str = JSON) -> Answer:
         """POST `payload` (JSON, or POST_AS_GET) to `url`; raises as `Transport.post`.
 
-        An account that the CA does not know any more is registered again, once.
+        An account that the CA does not know any more is registered again, once; where another
+        process has changed the account's key, the request is signed anew.
         """
         identity = await self._identity.get()
         try:
-            return await self._transport.post(url, _signer(identity, payload), accept=accept)
+            return await self._post(identity, url, payload, accept)
         except ProblemError as problem:
-            if problem.kind != "accountDoesNotExist":
+            fresh = await self._instead_of(identity, problem)
+            if fresh is None:
                 raise
-        self._identity.forget(identity)
-        identity = await self._identity.get()
-        return await self._transport.post(url, _signer(identity, payload), accept=accept)
+        return await self._post(fresh, url, payload, accept)
 
     async def read(self, url: str, *, accept: str = JSON) -> Answer:
         """POST-as-GET of `url` (section 6.3); raises as `post`."""
         return await self.post(url, POST_AS_GET, accept=accept)
 
-    async def _register(self) -> _Identity:
-        """newAccount: also finds the account that the key has already (section 7.3.1)."""
-        pem = await self._store.load_or_create(generate_private_key_pem)
+    async def _post(self, identity: Identity, url: str, payload: bytes, accept: str) -> Answer:
+        sign = signing.by_account(identity.key, identity.url, payload)
+        return await self._transport.post(url, sign, accept=accept)
+
+    async def _instead_of(self, identity: Identity, problem: ProblemError) -> Identity | None:
+        """Who should ask, where the CA may have refused because of who asked."""
+        unknown = problem.kind == "accountDoesNotExist"
+        if not unknown and (problem.kind not in _OTHER_KEY or not await self._keys_changed()):
+            return None
+        self._identity.forget(identity)
+        fresh = await self._identity.get()
+        return fresh if unknown or fresh.pem != identity.pem else None
+
+    async def _keys_changed(self) -> bool:
+        """Whether another key may count by now than when the account was looked for."""
+        stored = await self._store.load()
+        return stored is not None and (stored != self._known or stored.waiting is not None)
+
+    async def _identify(self) -> Identity:
+        """The account; its key is the one that waits where the CA has heard of that already."""
+        while True:
+            stored = await self._store.load_or_create(generate_private_key_pem)
+            identity = None
+            if stored.waiting is not None:
+                identity = await self._registration.find(stored.waiting)
+            if identity is None:
+                identity = await self._registration.find_or_make(stored.current)
+            # Whoever changed the key just now made it look as if it had no account.
+            if not identity.made or await self._store.load() == stored:
+                break
+        self._known = stored
+        await self._keep_contact(identity)
+        return identity
+
+    async def _keep_contact(self, identity: Identity) -> None:
+        """Tell the CA the contact of the settings where it has another (section 7.3.2)."""
+        wanted = self._options.contact
+        if identity.contact is None or set(identity.contact) == set(wanted):
+            return
+        payload = json.dumps({"contact": list(wanted)}).encode()
         try:
-            key = account_key(pem)
-        except ValueError as error:
-            raise OrderError(
-                Reason.STORAGE_FAILED,
-                f"What is stored as account key of the CA '{self._options.name}' is {error}",
-            ) from None
-        registration = messages.NewRegistration(
-            contact=self._options.contact, terms_of_service_agreed=True
-        )
-        directory = await self._transport.directory()
-        answer = await self._new_account(directory, key, registration.json_dumps().encode())
-        if answer.location is None or not self._transport.owns(answer.location):
-            raise OrderError(
-                Reason.CA_REFUSED,
-                f"The CA '{self._options.name}' does not say where the new account is",
-            )
-        return _Identity(key, answer.location)
-
-    async def _new_account(self, directory: Directory, key: JWKEC, payload: bytes) -> Answer:
-        def sign(url: str, nonce: bytes) -> bytes:
-            return _jws(payload, key, nonce, url, None)
-
-        try:
-            return await self._transport.post(directory.new_account, sign)
-        except ProblemError as problem:
-            # Turned into its meaning here: whoever asked was on the way to something else.
-            raise self._transport.moved(directory, problem) or request_error(problem) from problem
-
-
-def _signer(identity: _Identity, payload: bytes) -> Sign:
-    def sign(url: str, nonce: bytes) -> bytes:
-        return _jws(payload, identity.key, nonce, url, identity.url)
-
-    return sign
-
-
-def _jws(payload: bytes, key: JWKEC, nonce: bytes, url: str, kid: str | None) -> bytes:
-    """The flattened JWS of section 6.2, with `jwk` where there is no `kid`."""
-    signed = JWS.sign(payload, key=key, alg=ES256, nonce=nonce, url=url, kid=kid)
-    body: bytes = signed.json_dumps().encode()
-    return body
+            await self._post(identity, identity.url, payload, JSON)
+        except (ProblemError, OrderError) as error:
+            # Certificates do not depend on it.
+            log.warning("%s: the account's contact can't be changed: %s", self._options.name, error)

@@ -12,6 +12,7 @@ from acme import messages
 from customdomains.acme import wire
 from customdomains.acme.account import Account
 from customdomains.acme.errors import ProblemError, challenge_error
+from customdomains.acme.keys import dns01_digest
 from customdomains.acme.pace import Pace
 from customdomains.model.certificate import OrderError
 from customdomains.model.reasons import Reason
@@ -74,10 +75,13 @@ async def authorize(
     pace: Pace,
     names: tuple[str, ...],
     authorizations: Sequence[tuple[str, messages.Authorization]],
+    digests: tuple[str, ...] | None = None,
 ) -> bool:
     """Answer the challenges that wait for it, once each; whether all that is now valid.
 
     `authorizations` come with their URLs. Where it is not all valid, the CA is looking.
+    A challenge whose value is none of `digests` (where they are known) is not answered: the CA
+    would look for it in vain.
 
     Raises OrderError(CHALLENGE_FAILED) where the CA has looked in vain: with the order lost,
     or, where it would look again if asked (section 8.2), without, after asking a few times.
@@ -89,6 +93,7 @@ async def authorize(
             waiting.append(_Waiting(authorization.identifier.value, url, challenge))
         elif challenge is not None and challenge.status != messages.STATUS_VALID:
             under_way = True
+    await _require_served(account, waiting, digests)
     for number in range(_ANSWERS):
         if number > 0:
             await pace.pause()
@@ -104,6 +109,22 @@ async def authorize(
         if not waiting:
             return not under_way
     raise _failed(waiting[0].name, waiting[0].challenge, order_lost=False)
+
+
+async def _require_served(
+    account: Account, waiting: Sequence[_Waiting], digests: tuple[str, ...] | None
+) -> None:
+    """Raise OrderError(ORDER_INVALID), order lost, where the DNS is known to have other values."""
+    if digests is None:
+        return
+    for each in waiting:
+        if dns01_digest(each.challenge.chall, await account.key()) not in digests:
+            raise OrderError(
+                Reason.ORDER_INVALID,
+                f"The challenge for {each.name} has another value than the order was placed with, "
+                "as after a change of the account's key; a new order is needed",
+                order_lost=True,
+            )
 
 
 async def _answer(account: Account, pace: Pace, waiting: _Waiting) -> messages.ChallengeBody:

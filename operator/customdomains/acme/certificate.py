@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 
 from customdomains.acme.errors import bounded
-from customdomains.acme.keys import PrivateKey
+from customdomains.acme.keys import PrivateKey, type_of
 from customdomains.model.certificate import CertificateFacts, IssuedCertificate, OrderError
 from customdomains.model.reasons import Reason
 
@@ -51,6 +51,7 @@ def check_certificate(
             not_before=leaf.not_valid_before_utc,
             not_after=leaf.not_valid_after_utc,
             fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),
+            key_type=type_of(leaf.public_key()),
         ),
     )
 

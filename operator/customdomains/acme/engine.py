@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
@@ -16,18 +17,23 @@ from customdomains.acme.errors import (
     invalid_order_error,
     order_error,
     request_error,
+    unknown_profile,
 )
 from customdomains.acme.exchange import Answer
-from customdomains.acme.keys import dns01_digest
+from customdomains.acme.keys import dns01_digest, generate_private_key_pem, is_reusable
 from customdomains.acme.options import IssuerOptions
 from customdomains.acme.order import FreshOrder, OrderRun
+from customdomains.acme.rollover import roll_over
+from customdomains.acme.signing import read_mac_key
 from customdomains.acme.timing import Timing
 from customdomains.acme.transport import Transport
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
+from customdomains.model.keys import KeyPair, KeyType
 from customdomains.model.reasons import Reason
 
 _MOST_FRESH = 1024
 _FRESH_FOR = 300.0
+_KEYS_AT_ONCE = 2
 
 
 class AcmeEngine:
@@ -48,9 +54,15 @@ class AcmeEngine:
     ) -> None:
         """Nothing is asked of the CA before the first order.
 
-        Raises OSError (ssl.SSLError is one) where the issuer's CA bundle can't be read.
+        Raises OSError (ssl.SSLError is one) where the issuer's CA bundle or its HMAC key can't be
+        read, ValueError where that is none.
         """
         self._timing = timing if timing is not None else Timing()
+        if options.external_account is not None:
+            read_mac_key(options.external_account.key_file)
+        self._options = options
+        self._key_store = key_store
+        self._making = asyncio.Semaphore(_KEYS_AT_ONCE)
         self._transport = Transport(options, self._timing, session_factory)
         self._account = Account(options, self._transport, key_store)
         self._fresh: OrderedDict[str, FreshOrder] = OrderedDict()
@@ -68,7 +80,11 @@ class AcmeEngine:
             raise request_error(problem) from problem
 
     async def complete(
-        self, url: str, names: tuple[str, ...], key_for_finalize: Callable[[], Awaitable[str]]
+        self,
+        url: str,
+        names: tuple[str, ...],
+        key_for_finalize: Callable[[], Awaitable[str]],
+        digests: tuple[str, ...] | None = None,
     ) -> IssuedCertificate:
         """Bring the order at `url` to its certificate; see `CertificateEngine.complete`.
 
@@ -76,11 +92,39 @@ class AcmeEngine:
         again.
         """
         self._transport.require_own(url)
-        run = OrderRun(url, names, key_for_finalize, self._account, self._timing)
+        run = OrderRun(
+            url,
+            names,
+            key_for_finalize,
+            self._account,
+            self._timing,
+            digests=digests,
+            preferred_chain=self._options.preferred_chain,
+        )
         try:
             return await run.run(self._recall(url))
         except ProblemError as problem:
             raise order_error(problem) from problem
+
+    async def make_key(
+        self, wanted: KeyType | None, current: Callable[[], Awaitable[KeyPair | None]]
+    ) -> str:
+        """The private key for the next certificate; see `CertificateEngine.make_key`."""
+        kind = wanted or self._options.key_type
+        if self._options.reuse_key:
+            pair = await current()
+            if pair is not None and is_reusable(pair, kind):
+                return pair.key_pem
+        async with self._making:
+            return await asyncio.to_thread(generate_private_key_pem, kind)
+
+    async def roll_over_key(self) -> str:
+        """Give the account a new key (section 7.3.5); its URL.
+
+        Raises OrderError, and what the key store raises; can be repeated after any failure or
+        kill. Other processes find the new key when the old one is refused.
+        """
+        return await roll_over(self._options, self._transport, self._key_store)
 
     async def _place(self, names: tuple[str, ...]) -> PlacedOrder:
         answer = await self._new_order(names)
@@ -110,8 +154,12 @@ class AcmeEngine:
 
     async def _new_order(self, names: tuple[str, ...]) -> Answer:
         directory = await self._transport.directory()
+        profile = self._options.profile
+        if profile is not None and profile not in directory.profiles:
+            self._transport.look_again(directory)
+            raise unknown_profile(self._options.name, profile, directory.profiles)
         try:
-            return await self._account.post(directory.new_order, wire.new_order(names))
+            return await self._account.post(directory.new_order, wire.new_order(names, profile))
         except ProblemError as problem:
             raise self._transport.moved(directory, problem) or problem from None
 

@@ -72,13 +72,20 @@ MEANINGS: dict[str, Meaning] = {
         Reason.CHALLENGE_FAILED, "The CA could not look up the challenge's TXT record", True
     ),
     "externalAccountRequired": Meaning(
-        Reason.CA_REFUSED, "The CA takes only accounts that are bound to one of its customers"
+        Reason.ISSUER_MISCONFIGURED,
+        "The CA takes only accounts that are bound to one of its customers; the issuer's settings "
+        "need its externalAccountBinding",
     ),
     "incorrectResponse": Meaning(
         Reason.CHALLENGE_FAILED, "The CA did not find the expected answer to its challenge", True
     ),
     "invalidContact": Meaning(
-        Reason.CA_REFUSED, "The CA does not accept the contact in the issuer's settings"
+        Reason.ISSUER_MISCONFIGURED, "The CA does not accept the contact in the issuer's settings"
+    ),
+    "invalidProfile": Meaning(
+        Reason.ISSUER_MISCONFIGURED,
+        "The CA does not accept the profile in the issuer's settings",
+        True,
     ),
     "malformed": Meaning(Reason.CA_REFUSED, "The CA does not understand the request"),
     "orderNotReady": Meaning(Reason.CA_REFUSED, "The CA says that the order is not ready yet"),
@@ -92,7 +99,7 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "unauthorized": Meaning(Reason.CA_REFUSED, "The CA says that we are not authorized"),
     "unsupportedContact": Meaning(
-        Reason.CA_REFUSED, "The CA does not support the contact in the issuer's settings"
+        Reason.ISSUER_MISCONFIGURED, "The CA does not support the contact in the issuer's settings"
     ),
     "unsupportedIdentifier": Meaning(
         Reason.CA_REFUSED, "The CA does not support names of this kind", True
@@ -101,7 +108,7 @@ MEANINGS: dict[str, Meaning] = {
         Reason.CA_REFUSED, "The CA wants the account's owner to act, often to agree to new terms"
     ),
 }
-"""Every type of RFC 8555 section 6.7."""
+"""Every type of RFC 8555 section 6.7, and that of draft-ietf-acme-profiles section 5."""
 
 _CHALLENGE_WORDS = {
     "caa": MEANINGS["caa"].words,
@@ -185,6 +192,15 @@ def order_error(problem: ProblemError) -> OrderError:
         words = "The order is not one of our account"
         return OrderError(Reason.ORDER_FOREIGN, _sentence(words, problem.error), order_lost=True)
     return request_error(problem)
+
+
+def unknown_profile(issuer: str, profile: str, offered: tuple[str, ...]) -> OrderError:
+    """A profile that the directory of the CA `issuer` does not have."""
+    there = f"it offers: {', '.join(offered)}" if offered else "it offers none"
+    return OrderError(
+        Reason.ISSUER_MISCONFIGURED,
+        bounded(f"The CA '{issuer}' does not offer the profile '{profile}'; {there}"),
+    )
 
 
 def invalid_order_error(error: messages.Error | None) -> OrderError:

@@ -28,7 +28,8 @@ _URL_TEXT = re.compile(r"[!#-;=?-\[\]_a-z~]+")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One response: `nonce` and `location` as sent, `retry_at` from Retry-After."""
+    """One response: `nonce` and `location` as sent, `retry_at` from Retry-After, `alternates` the
+    URLs of its links of that relation."""
 
     status: int
     content_type: str
@@ -36,6 +37,7 @@ class Answer:
     location: str | None
     nonce: str | None = field(repr=False)
     retry_at: datetime | None
+    alternates: tuple[str, ...] = ()
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; raises ValueError where it is none."""
@@ -136,6 +138,7 @@ class Exchange:
                 location=response.headers.get("Location"),
                 nonce=response.headers.get("Replay-Nonce"),
                 retry_at=parse_retry_after(response.headers.get("Retry-After"), self._timing.now()),
+                alternates=_alternates(response),
             )
 
     def _judge(self, answer: Answer, accept: str | None) -> None:
@@ -167,6 +170,15 @@ def _origins(url: str) -> tuple[str, ...]:
     if f":{parts.port}" == port:
         return (f"{parts.scheme}://{host}/", f"{parts.scheme}://{host.removesuffix(port)}/")
     return (f"{parts.scheme}://{host}/",)
+
+
+def _alternates(response: aiohttp.ClientResponse) -> tuple[str, ...]:
+    if not any("alternate" in header for header in response.headers.getall("Link", ())):
+        return ()
+    try:
+        return tuple(str(link["url"]) for link in response.links.getall("alternate", ()))
+    except ValueError:
+        return ()
 
 
 def _own_session(options: IssuerOptions) -> Callable[[], aiohttp.ClientSession]:

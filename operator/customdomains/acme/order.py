@@ -11,6 +11,7 @@ from customdomains.acme import wire
 from customdomains.acme.account import Account
 from customdomains.acme.authorize import authorize, fetch_authorizations, pending_challenge
 from customdomains.acme.certificate import check_certificate
+from customdomains.acme.chains import choose_chain
 from customdomains.acme.errors import ProblemError, invalid_order_error
 from customdomains.acme.keys import PrivateKey, certificate_request, load_private_key
 from customdomains.acme.pace import Pace
@@ -42,12 +43,19 @@ class OrderRun:
         key_for_finalize: Callable[[], Awaitable[str]],
         account: Account,
         timing: Timing,
+        *,
+        digests: tuple[str, ...] | None = None,
+        preferred_chain: str | None = None,
     ) -> None:
+        """`digests` are the challenge values that the DNS has, None where any may be there;
+        `preferred_chain` as in `IssuerOptions`."""
         self._url = url
         self._names = names
         self._key_for_finalize = key_for_finalize
         self._account = account
         self._timing = timing
+        self._digests = digests
+        self._preferred_chain = preferred_chain
         self._pace = Pace(timing)
         self._key: PrivateKey | None = None
         self._answered = False
@@ -116,7 +124,7 @@ class OrderRun:
         else:
             authorizations = await fetch_authorizations(self._account, order)
         with_urls = list(zip(order.authorizations, authorizations, strict=True))
-        return await authorize(self._account, self._pace, self._names, with_urls)
+        return await authorize(self._account, self._pace, self._names, with_urls, self._digests)
 
     async def _finalize(self, order: messages.Order) -> messages.Order:
         csr = certificate_request(await self._own_key(), self._names)
@@ -135,7 +143,14 @@ class OrderRun:
     async def _download(self, url: str) -> IssuedCertificate:
         key = await self._own_key()
         answer = await self._account.read(url, accept=PEM_CHAIN)
-        return check_certificate(answer.body, self._names, key, self._timing.now())
+        now = self._timing.now()
+
+        def check(body: bytes) -> IssuedCertificate:
+            return check_certificate(body, self._names, key, now)
+
+        if self._preferred_chain is None:
+            return check(answer.body)
+        return await choose_chain(self._account, answer, check, self._preferred_chain)
 
     async def _own_key(self) -> PrivateKey:
         if self._key is None:

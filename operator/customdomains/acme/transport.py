@@ -36,11 +36,17 @@ _MOST_NONCES = 256
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The CA's entry points (section 7.1.1); `fetched` is a monotonic moment in seconds."""
+    """The CA's entry points (section 7.1.1); `fetched` is a monotonic moment in seconds.
+
+    `key_change` is None where the CA has none. `profiles` are the names of those it offers
+    (draft-ietf-acme-profiles section 3).
+    """
 
     new_nonce: str
     new_account: str
     new_order: str
+    key_change: str | None
+    profiles: tuple[str, ...]
     fetched: float
 
 
@@ -103,12 +109,16 @@ class Transport:
         """
         if problem.status not in {404, 405, 410}:
             return None
-        self._directory.forget(known)
+        self.look_again(known)
         return self._exchange.unreachable(
             f"answers with HTTP status {problem.status}: has it moved?"
         )
 
-    async def post(self, url: str, sign: Sign, *, accept: str = JSON) -> Answer:
+    def look_again(self, known: Directory) -> None:
+        """Fetch the directory anew on the next demand."""
+        self._directory.forget(known)
+
+    async def post(self, url: str, sign: Sign, *, accept: str | None = JSON) -> Answer:
         """POST what `sign` makes of `url` and a nonce; the answer has a 2xx status.
 
         A nonce that the CA rejects is replaced at once by the one that came with the
@@ -118,7 +128,7 @@ class Transport:
         directory = await self.directory()
         return await self._persist(lambda: self._post(directory, url, sign, accept))
 
-    async def _post(self, directory: Directory, url: str, sign: Sign, accept: str) -> Answer:
+    async def _post(self, directory: Directory, url: str, sign: Sign, accept: str | None) -> Answer:
         rejected = 0
         while True:
             # The pool is a stack: on top lies the nonce that the rejection brought.
@@ -153,17 +163,11 @@ class Transport:
         url = self._options.directory_url
         try:
             answer = await self._persist(lambda: self._exchange.request("GET", url, accept=JSON))
-            document = answer.json()
-            directory = Directory(
-                new_nonce=str(document["newNonce"]),
-                new_account=str(document["newAccount"]),
-                new_order=str(document["newOrder"]),
-                fetched=self._timing.monotonic(),
-            )
+            directory = _read_directory(answer, self._timing.monotonic())
         except (ProblemError, ValueError, KeyError, RecursionError):
             raise self._exchange.unreachable("has no ACME directory at its URL") from None
         urls = (directory.new_nonce, directory.new_account, directory.new_order)
-        if not all(self.owns(each) for each in urls):
+        if not all(self.owns(each) for each in (*urls, directory.key_change or urls[0])):
             raise OrderError(
                 Reason.CA_REFUSED,
                 f"The directory of the CA '{self._options.name}' names URLs of another host",
@@ -192,3 +196,18 @@ class Transport:
                     raise self._exchange.unreachable(str(trouble)) from trouble
         except TimeoutError:
             raise self._exchange.unreachable(f"did not answer within {limit:g} s") from None
+
+
+def _read_directory(answer: Answer, now: float) -> Directory:
+    """Raises ValueError or KeyError where it is none."""
+    document = answer.json()
+    key_change, meta = document.get("keyChange"), document.get("meta")
+    profiles = meta.get("profiles") if isinstance(meta, dict) else None
+    return Directory(
+        new_nonce=str(document["newNonce"]),
+        new_account=str(document["newAccount"]),
+        new_order=str(document["newOrder"]),
+        key_change=None if key_change is None else str(key_change),
+        profiles=tuple(sorted(profiles)) if isinstance(profiles, dict) else (),
+        fetched=now,
+    )

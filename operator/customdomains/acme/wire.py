@@ -54,10 +54,12 @@ def read_challenge(answer: Answer) -> messages.ChallengeBody:
     return challenge
 
 
-def new_order(names: tuple[str, ...]) -> bytes:
-    """The payload of newOrder (section 7.4) for DNS `names`."""
+def new_order(names: tuple[str, ...], profile: str | None = None) -> bytes:
+    """The payload of newOrder (section 7.4) for DNS `names`, of a `profile` of the directory's."""
     identifiers = [messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name) for name in names]
-    payload: bytes = messages.NewOrder(identifiers=identifiers).json_dumps().encode()
+    payload: bytes = (
+        messages.NewOrder(identifiers=identifiers, profile=profile).json_dumps().encode()
+    )
     return payload
 
 

@@ -16,6 +16,7 @@ from customdomains.cluster.errors import AlreadyExists, NotFound
 from customdomains.cluster.kinds import SECRETS
 from customdomains.model.claim import ID_LABEL, Claim
 from customdomains.model.domain import GROUP, default_secret_name
+from customdomains.model.keys import KeyPair
 from customdomains.model.times import format_time, parse_time
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
@@ -62,11 +63,20 @@ class CertificateSecrets:
             if body is not None:
                 _refuse_foreign(body, claim, kind)
 
+    async def current(self, claim: Claim) -> KeyPair | None:
+        """The key and chain of the claim's certificate; None where there are none of this claim."""
+        if claim.certificate is None:
+            return None
+        body = await self._read(claim.holder.key.namespace, claim.certificate.secret_name)
+        if body is None or _owner(body) != claim.id or body.get("type") != _TLS:
+            return None
+        return KeyPair(decoded(body, "tls.key"), decoded(body, "tls.crt"))
+
     async def next_key(
         self,
         claim: Claim,
         order_url: str,
-        make: Callable[[], str],
+        make: Callable[[], Awaitable[str]],
         still: Callable[[], Awaitable[None]],
     ) -> str:
         """The private key (PEM) for this order, stored before it is used.
@@ -76,7 +86,7 @@ class CertificateSecrets:
         order, not the other, is the claim's.
         """
         namespace = claim.holder.key.namespace
-        pem = make()
+        pem = await make()
         body = _secret(
             claim,
             next_name(claim),
@@ -122,7 +132,8 @@ class CertificateSecrets:
             await self._update(body, stored)
 
     async def drop_next(self, claim: Claim, name: str) -> None:
-        """Delete the key that waited, if it is ours and has arrived in the TLS Secret `name`.
+        """Delete the key that waited, if it is ours and has arrived in the TLS Secret `name` with
+        the certificate of its order: the same key may have been there before.
 
         Another one waits for an order that this process does not know of.
         """
@@ -132,6 +143,8 @@ class CertificateSecrets:
             return
         arrived = await self._read(namespace, name)
         if arrived is None or _key_of(arrived) != _key_of(body):
+            return
+        if _annotation(arrived, ORDER_ANNOTATION) != _annotation(body, ORDER_ANNOTATION):
             return
         meta = body["metadata"]
         await self._delete(namespace, meta["name"], meta["uid"], meta["resourceVersion"])

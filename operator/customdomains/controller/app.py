@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -71,7 +71,6 @@ class Outside:
     lookup: TextLookup
     self_check: SelfCheck
     engines: Mapping[str, CertificateEngine]
-    make_key: Callable[[], str]
 
 
 def _utc_now() -> datetime:
@@ -107,7 +106,6 @@ class Controller:
             outside.engines,
             outside.self_check,
             zone=options.rules.zone,
-            make_key=outside.make_key,
         )
         self._metrics = ControllerMetrics(
             registry,

@@ -6,7 +6,7 @@ holder any more, or works on an order that was replaced, stops there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from customdomains.cluster.errors import Forbidden, Invalid, Unavailable
@@ -39,14 +39,12 @@ class Issuing:
         self_check: SelfCheck,
         *,
         zone: str,
-        make_key: Callable[[], str],
     ) -> None:
         self._claims = claims
         self._secrets = secrets
         self._engines = engines
         self._self_check = self_check
         self._zone = zone
-        self._make_key = make_key
 
     async def place(self, job: PlaceOrder) -> PlacedOrder:
         """Place the order, if nothing speaks against it that can be known beforehand."""
@@ -73,20 +71,21 @@ class Issuing:
             if (live.uid, live.order.url, live.holder.key) != (claim.uid, order.url, holder):
                 raise StaleClaimError(live)
 
-        holder = claim.holder.key
+        engine, holder = self._engines[order.issuer], claim.holder.key
         key = ""
+
+        async def make() -> str:
+            return await engine.make_key(job.key_type, lambda: self._secrets.current(claim))
 
         async def key_for_finalize() -> str:
             nonlocal key
             await still()
             with _told():
-                key = await self._secrets.next_key(claim, order.url, self._make_key, still)
+                key = await self._secrets.next_key(claim, order.url, make, still)
             return key
 
         with _account_told():
-            issued = await self._engines[order.issuer].complete(
-                order.url, order.names, key_for_finalize
-            )
+            issued = await engine.complete(order.url, order.names, key_for_finalize, order.digests)
         with _told():
             await self._secrets.store(
                 claim, job.secret_name, order.url, key, issued.chain_pem, still

@@ -12,6 +12,7 @@ from customdomains.model.certificate import IssuedCertificate, PlacedOrder
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
+from customdomains.model.keys import KeyPair, KeyType
 from customdomains.policy.world import Announcement
 
 
@@ -33,22 +34,35 @@ class SelfCheck(Protocol):
 
 
 class CertificateEngine(Protocol):
-    """One issuer's ACME client. Both calls raise `OrderError`, and what the store of the account's
-    key raises."""
+    """One issuer's ACME client. `place` and `complete` raise `OrderError`, and what the store of
+    the account's key raises."""
 
     async def place(self, names: tuple[str, ...]) -> PlacedOrder:
         """Place a new order for `names` (A-labels; `*.` in front for a wildcard)."""
         ...
 
     async def complete(
-        self, url: str, names: tuple[str, ...], key_for_finalize: Callable[[], Awaitable[str]]
+        self,
+        url: str,
+        names: tuple[str, ...],
+        key_for_finalize: Callable[[], Awaitable[str]],
+        digests: tuple[str, ...],
     ) -> IssuedCertificate:
         """Take up the order at `url` wherever it stands and bring it to its certificate.
 
-        The challenges' TXT records are in place before this is called. `key_for_finalize` is
+        The challenges' TXT records, `digests`, are in place before this is called; where the
+        challenges want other values by now, the order is lost. `key_for_finalize` is
         awaited before the certificate's key is needed; it makes sure of the right to go on and
         returns the private key (PEM, PKCS#8), which it has stored durably. What it raises
         passes through.
+        """
+        ...
+
+    async def make_key(
+        self, wanted: KeyType | None, current: Callable[[], Awaitable[KeyPair | None]]
+    ) -> str:
+        """The private key (PEM, PKCS#8) for the next certificate, of the kind `wanted` or else of
+        the issuer's; a new one, or that of `current` where keys are used again and it is right.
         """
         ...
 
@@ -96,11 +110,15 @@ class Secrets(Protocol):
         """Raise where the Secret `name`, or where the next key waits, is not ours to use."""
         ...
 
+    async def current(self, claim: Claim) -> KeyPair | None:
+        """What is in the Secret of the claim's certificate, if that is still ours."""
+        ...
+
     async def next_key(
         self,
         claim: Claim,
         order_url: str,
-        make: Callable[[], str],
+        make: Callable[[], Awaitable[str]],
         still: Callable[[], Awaitable[None]],
     ) -> str:
         """The private key (PEM) for this order, the same for whoever asks, stored already.

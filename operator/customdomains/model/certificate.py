@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from customdomains.model.keys import KeyType
 from customdomains.model.reasons import Reason
 
 
@@ -31,12 +32,14 @@ class PlacedOrder:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What is known of an issued certificate; `serial_number` is lower-case hex."""
+    """What is known of an issued certificate; `serial_number` is lower-case hex, `key_type` that of
+    its key (None: not known)."""
 
     serial_number: str
     not_before: datetime
     not_after: datetime
     fingerprint: str
+    key_type: KeyType | None = None
 
 
 @dataclass(frozen=True, slots=True)

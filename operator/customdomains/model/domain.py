@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from customdomains.model.keys import KeyType, key_type
 from customdomains.model.names import NameRefusedError, canonical_name
 from customdomains.model.status import StatusMark, mark_of
 from customdomains.model.times import parse_time
@@ -49,6 +50,7 @@ class Issuance(StrEnum):
 @dataclass(frozen=True, slots=True)
 class CustomDomain:
     """What a tenant wants. `domain` is the canonical name, or None with `refusal` saying why;
+    `key_type` is that of the certificate's key, None where the issuer chooses;
     `release` tells that the name is to be free at once when this is deleted."""
 
     key: Key
@@ -64,6 +66,7 @@ class CustomDomain:
     issuance: Issuance
     issuer: str | None
     secret_name: str
+    key_type: KeyType | None
     check_requested: str | None
     issue_requested: str | None
     release: bool
@@ -73,7 +76,8 @@ class CustomDomain:
 def parse_domain(body: Mapping[str, Any]) -> CustomDomain:
     """Parse a CustomDomain that passed the CRD's schema.
 
-    Raises `ValueError` for a word that the schema's enums don't have.
+    Raises `ValueError` for a word that the schema's enums don't have, and for a key's size that
+    there is not.
     """
     meta = body["metadata"]
     spec = body.get("spec") or {}
@@ -96,6 +100,7 @@ def parse_domain(body: Mapping[str, Any]) -> CustomDomain:
         issuance=Issuance(certificate.get("issuance", Issuance.AUTOMATIC)),
         issuer=certificate.get("issuer"),
         secret_name=certificate.get("secretName") or default_secret_name(name),
+        key_type=_key_type(certificate.get("privateKey")),
         check_requested=_request(annotations.get(CHECK_REQUESTED)),
         issue_requested=_request(annotations.get(ISSUE_REQUESTED)),
         release=annotations.get(RELEASE_ON_DELETE) == "true",
@@ -109,6 +114,12 @@ def default_secret_name(name: str) -> str:
         return f"{name}-tls"
     mark = hashlib.sha256(name.encode()).hexdigest()[:12]
     return f"{name[: _SECRET_NAME_LENGTH - 17].rstrip('-.')}-{mark}-tls"
+
+
+def _key_type(private_key: Mapping[str, Any] | None) -> KeyType | None:
+    if not private_key:
+        return None
+    return key_type(private_key["algorithm"], private_key.get("size"))
 
 
 def _request(value: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Kinds of private keys, and an ACME account's keys as they are stored."""
+"""Kinds of private keys, and keys as they are stored."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ class KeyType:
 
     def __str__(self) -> str:
         return f"{self.algorithm}-{self.size}"
+
+
+DEFAULT_KEY = KeyType()
 
 
 def key_type(algorithm: str, size: int | None = None) -> KeyType:
@@ -56,3 +59,11 @@ class StoredKeys:
     current: str = field(repr=False)
     waiting: str | None = field(repr=False)
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """What a TLS Secret holds (PEM): a private key, and the chain of its certificate."""
+
+    key_pem: str = field(repr=False)
+    chain_pem: str = field(repr=False)

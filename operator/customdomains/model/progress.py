@@ -9,6 +9,7 @@ from typing import Any
 
 from customdomains.model.certificate import CertificateFacts, Method
 from customdomains.model.evidence import Outcome, Seen
+from customdomains.model.keys import parse_key_type
 from customdomains.model.reasons import Reason
 from customdomains.model.times import format_optional, format_time, parse_time
 
@@ -186,6 +187,7 @@ def render_certificate(value: CertificateRecord) -> dict[str, Any]:
             "notBefore": format_time(value.facts.not_before),
             "notAfter": format_time(value.facts.not_after),
             "fingerprint": value.facts.fingerprint,
+            "keyType": str(value.facts.key_type) if value.facts.key_type else None,
         }
     )
 
@@ -202,6 +204,7 @@ def parse_certificate(body: Mapping[str, Any]) -> CertificateRecord:
             not_before=_time(body["notBefore"]),
             not_after=_time(body["notAfter"]),
             fingerprint=body["fingerprint"],
+            key_type=parse_key_type(body.get("keyType")),
         ),
         serving_since=parse_time(body.get("servingSince")),
     )

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     AWAITING_CHALLENGE_RECORD = "AwaitingChallengeRecord"
     CERTIFICATE_EXPIRED = "CertificateExpired"
     UNKNOWN_ISSUER = "UnknownIssuer"
+    ISSUER_MISCONFIGURED = "IssuerMisconfigured"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
     STORAGE_FAILED = "StorageFailed"
     CHALLENGE_NOT_SERVED = "ChallengeNotServed"

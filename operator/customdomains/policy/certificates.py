@@ -85,8 +85,8 @@ def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datet
     """Whether what the Secret holds is not, or not for much longer, what is wanted.
 
     The reasons in their order: there is none, it is somewhere else, it is for other names, by
-    another issuer than the one asked for, or two thirds of its lifetime are over. A new default
-    issuer is no reason: it would replace every certificate at once.
+    another issuer or with a key of another kind than asked for, or two thirds of its lifetime are
+    over. A new default for either is no reason: it would replace every certificate at once.
     """
     have = claim.certificate
     return (
@@ -94,6 +94,7 @@ def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datet
         or have.secret_name != domain.secret_name
         or set(have.names) != set(names_of(domain, claim))
         or (domain.issuer is not None and have.issuer != issuer_of(domain, rules))
+        or (domain.key_type is not None and have.facts.key_type not in {None, domain.key_type})
         or now >= have.renewal_time
     )
 

@@ -173,7 +173,7 @@ def _order_job(case: Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
         return None
     heard = certificates.heard(case.domain)
     if claim.order is not None:
-        return CompleteOrder(claim, case.domain.secret_name, heard)
+        return CompleteOrder(claim, case.domain.secret_name, heard, case.domain.key_type)
     issuer = certificates.issuer_of(case.domain, case.world.rules)
     known = claim.verification
     if issuer is None or known is None:

@@ -9,6 +9,7 @@ from customdomains.model.certificate import IssuedCertificate, Method, OrderErro
 from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
+from customdomains.model.keys import KeyType
 from customdomains.model.status import Status
 
 
@@ -101,11 +102,15 @@ class PlaceOrder:
 
 @dataclass(frozen=True, slots=True)
 class CompleteOrder:
-    """Job: take the claim's order to its certificate and store that."""
+    """Job: take the claim's order to its certificate and store that.
+
+    `key_type` is the kind of key that the CustomDomain wants, None where the issuer chooses.
+    """
 
     claim: Claim
     secret_name: str
     heard: str = ""
+    key_type: KeyType | None = None
 
 
 @dataclass(frozen=True, slots=True)
