@@ -188,7 +188,7 @@ async def test_a_quiet_stream_has_comments(api, monkeypatch):
 
 async def test_streams_are_bounded_and_shed_nobody(client, namespace, monkeypatch):
     monkeypatch.setattr("customdomains.api.streams.HEARTBEAT", 0.05)
-    monkeypatch.setattr("customdomains.api.gate.MAX_IN_FLIGHT", 2)
+    monkeypatch.setattr("customdomains.api.load.MAX_IN_FLIGHT", 2)
     monkeypatch.setattr("customdomains.api.app.MAX_STREAMS", 4)
     monkeypatch.setattr("customdomains.api.app.MAX_STREAMS_OF_ONE", 3)
     async with api_server(client, namespace) as api:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -18,20 +19,23 @@ from customdomains.api.auth import Tokens
 from customdomains.api.directory import Directory
 from customdomains.api.gate import MAX_BODY, Gate
 from customdomains.api.handlers import Handlers, Probes
+from customdomains.api.listening import Bounds, Connections
+from customdomains.api.load import Load
 from customdomains.api.metrics import AskMetrics, HttpMetrics
 from customdomains.api.places import Places
 from customdomains.api.recordhandlers import RecordHandlers
 from customdomains.api.records import Records
 from customdomains.api.registration import Registrar
-from customdomains.api.requests import Requests
+from customdomains.api.requests import MAX_ASKING, MAX_ASKING_FOR_ONE, Requests
 from customdomains.api.resolving import Hosts, Resolving
+from customdomains.api.speaking import Speaker
 from customdomains.api.streams import MAX_STREAMS, MAX_STREAMS_OF_ONE, Streams
 from customdomains.api.waiting import MAX_WAITS, MAX_WAITS_FOR_ONE, Waiting
 from customdomains.cluster import ApiClient
 from customdomains.model.dnszones import OwnZones
 from customdomains.policy.world import Rules
 
-_KEEPALIVE = 75.0  # seconds an idle connection is kept: longer than proxies keep theirs
+_BOUNDS = Bounds(connections=2048)  # more than can be busy: all that work, wait or send
 _SETTLE = 0.1  # seconds for the last connections to send their requests
 _DRAIN = 25.0  # seconds for what is under way at the end, within kubelet's usual 30
 
@@ -60,6 +64,7 @@ class ApiOptions:
     ask: tuple[str, int] | None = None
     zones: tuple[str, ...] = ()
     records_namespace: str = "customdomains"
+    bounds: Bounds = _BOUNDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ async def serving(
     directory = Directory(client, options.namespace)
     zones = OwnZones(options.rules.zone, options.zones)
     records = Records(client, zones, options.records_namespace)
-    application = _application(options, client, registry, directory, records)
+    application, gate = _application(options, client, registry, directory, records)
     about_records = RecordHandlers(records, Resolving(records, hosts))
     application.add_routes(
         [
@@ -116,23 +121,21 @@ async def serving(
             web.get("/dns/resolve", about_records.resolve),
         ]
     )
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        keepalive_timeout=_KEEPALIVE,
-        shutdown_timeout=_DRAIN,
-    )
+    runner = web.AppRunner(application, shutdown_timeout=_DRAIN)
     watching = asyncio.create_task(_watch(directory, records))
     try:
         await runner.setup()
-        site = web.TCPSite(runner, options.host or None, options.port)
-        await site.start()
-        async with _edges(options, registry, directory) as ask_port:
-            yield Server(int(runner.addresses[0][1]), ask_port, watching)
-        await site.stop()
-        # aiohttp drops what comes in on a connection once it drains, so who has just got one
-        # would wait in vain.
-        await asyncio.sleep(_SETTLE)
+        connections = _connections(options.bounds, runner, gate)
+        async with connections.kept_in_bounds():
+            async with (
+                connections.listening(options.host or None, options.port) as port,
+                _edges(options, registry, directory) as ask_port,
+            ):
+                yield Server(port, ask_port, watching)
+            # aiohttp drops what comes in on a connection once it drains: who has just got one, or
+            # is sending a body, would wait in vain.
+            await asyncio.sleep(_SETTLE)
+            await gate.receiving.all_there()
     finally:
         # In this order: what is still waited for comes by the watches.
         await runner.cleanup()
@@ -145,6 +148,18 @@ async def _watch(directory: Directory, records: Records) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(directory.run())
         group.create_task(records.mirror.cache.run())
+
+
+def _connections(bounds: Bounds, runner: web.AppRunner, gate: Gate) -> Connections:
+    """The connections to the application of `runner`, which is set up."""
+    server = cast("web.Server", runner.server)
+
+    def make() -> Speaker:
+        return Speaker(server, connections, gate.metrics.malformed, bounds.keepalive)
+
+    connections = Connections(make, bounds, gate.metrics.cut)
+    gate.metrics.watch_connections(lambda: len(connections))
+    return connections
 
 
 def _edges(
@@ -164,20 +179,23 @@ def _application(
     registry: CollectorRegistry,
     directory: Directory,
     records: Records,
-) -> web.Application:
+) -> tuple[web.Application, Gate]:
     def ready() -> bool:
         return directory.synced and records.mirror.cache.synced
 
     tokens = None if options.token_file is None else Tokens(options.token_file)
     waits = Places(MAX_WAITS, MAX_WAITS_FOR_ONE)
     streams = Places(MAX_STREAMS, MAX_STREAMS_OF_ONE)
+    asks = Places(MAX_ASKING, MAX_ASKING_FOR_ONE)
     metrics = HttpMetrics(registry)
-    metrics.watch_waiting(waits.__len__, streams.__len__)
-    gate = Gate(tokens, metrics, ready, options.registered_status, (waits, streams))
+    for what, places in (("status", waits), ("events", streams), ("controller", asks)):
+        metrics.watch_waiting(what, places.__len__)
+    load = Load((waits, streams), asks)
+    gate = Gate(tokens, metrics, ready, options.registered_status, load)
     handlers = Handlers(
         directory,
         Registrar(client, directory, options.rules),
-        Requests(client, directory, options.controller_timeout),
+        Requests(client, directory, options.controller_timeout, asks),
         Waiting(directory, waits),
         Streams(directory, streams, options.rules.zone),
         options.rules.zone,
@@ -207,4 +225,4 @@ def _application(
         streams.end()
 
     application.on_shutdown.append(end_waiting)
-    return application
+    return application, gate

@@ -18,8 +18,8 @@ from datetime import UTC, datetime
 import msgspec
 from aiohttp import web
 
+from customdomains.api.answers import JSON, problem
 from customdomains.api.errors import Refused
-from customdomains.api.gate import JSON, problem
 from customdomains.api.listening import Bounds, Connections
 from customdomains.api.metrics import AskMetrics
 from customdomains.model.claim import Claim
@@ -79,9 +79,10 @@ async def answering_edges(
     connections = Connections(server, bounds or Bounds())
     metrics.watch_connections(lambda: len(connections))
     try:
-        async with connections.listening(host, port) as listened:
-            yield listened
-        await asyncio.sleep(_SETTLE)
+        async with connections.kept_in_bounds():
+            async with connections.listening(host, port) as listened:
+                yield listened
+            await asyncio.sleep(_SETTLE)
     finally:
         server.pre_shutdown()
         await server.shutdown(_DRAIN)

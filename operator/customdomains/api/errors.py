@@ -52,7 +52,11 @@ class LookupFailed(CallError):  # noqa: N818
 
 
 class Busy(CallError):  # noqa: N818
-    """There are as many like this as may be; it is worth trying again a little later."""
+    """There are as many like this as may be; it is worth trying again in `retry_after` seconds."""
+
+    def __init__(self, code: str, message: str, retry_after: int = 5) -> None:
+        super().__init__(code, message)
+        self.retry_after = retry_after
 
 
 class Failed(CallError):  # noqa: N818

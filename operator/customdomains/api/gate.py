@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sized
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from customdomains.api import views
+from customdomains.api.answers import problem
 from customdomains.api.auth import Tokens
 from customdomains.api.errors import (
     AlreadyRegistered,
@@ -21,19 +21,18 @@ from customdomains.api.errors import (
     NotThere,
     Refused,
 )
+from customdomains.api.load import Load
 from customdomains.api.metrics import HttpMetrics
+from customdomains.api.receiving import Receiving
+from customdomains.api.speaking import Speaker
 
 MAX_BODY = 64 * 1024  # bytes
-MAX_IN_FLIGHT = 256  # requests; beyond that waiting helps nobody
 
 OPEN_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
 """Without credentials, and answered however much else is going on."""
 
-JSON = {"Content-Type": "application/json"}
-
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 _RETRY_AFTER = {"Retry-After": "1"}
-_RETRY_LATER = {"Retry-After": "5"}
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 class Gate:
     """An aiohttp middleware. `tokens` None lets everybody in; `ready` says whether calls can be
-    answered yet; `waiting` are those calls that are not worked on, since they wait.
+    answered yet.
     """
 
     def __init__(
@@ -51,14 +50,14 @@ class Gate:
         metrics: HttpMetrics,
         ready: Callable[[], bool],
         registered_status: int,
-        waiting: tuple[Sized, ...],
+        load: Load,
     ) -> None:
         self._tokens = tokens
-        self._metrics = metrics
+        self.metrics = metrics
+        self.receiving = Receiving()
         self._ready = ready
-        self._waiting = waiting
-        self._passed = 0
-        metrics.watch_in_flight(lambda: self._in_flight)
+        self._load = load
+        metrics.watch_in_flight(lambda: load.in_flight)
         self._statuses: Mapping[type[CallError], int] = {
             Refused: 400,
             NotAllowed: 403,
@@ -75,22 +74,15 @@ class Gate:
         """Answer the request by `handler`, or say why not."""
         begun = time.perf_counter()
         route = _route(request)
-        self._passed += 1
-        try:
-            response = await self._answer(request, handler, route)
-        finally:
-            self._passed -= 1
+        if isinstance(request.protocol, Speaker):
+            request.protocol.begin(request)
+        response = await self._answer(request, handler, route)
         seconds = time.perf_counter() - begun
         method = request.method if request.method in _KNOWN_METHODS else "other"
-        self._metrics.answered(method, route, response.status, seconds)
+        self.metrics.answered(method, route, response.status, seconds)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s %s %d %.1f ms", method, route, response.status, seconds * 1000)
         return response
-
-    @property
-    def _in_flight(self) -> int:
-        """How many requests are being worked on."""
-        return self._passed - sum(map(len, self._waiting))
 
     async def _answer(
         self, request: web.Request, handler: _Handler, route: str
@@ -98,13 +90,16 @@ class Gate:
         try:
             if route in OPEN_ROUTES:
                 return await handler(request)
-            if request.match_info.http_exception is None:
-                refusal = self._refuse(request)
-                if refusal is not None:
-                    return refusal
-            return await handler(request)
+            if request.match_info.http_exception is not None:
+                return await handler(request)
+            refusal = self._refuse(request)
+            if refusal is not None:
+                return refusal
+            await self.receiving.whole(request)
+            with self._load.one(request.method):
+                return await handler(request)
         except CallError as error:
-            headers = _RETRY_LATER if isinstance(error, Busy) else None
+            headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Busy) else None
             return problem(self._statuses[type(error)], error.code, error.message, headers)
         except web.HTTPException as error:
             return _from_aiohttp(error, request)
@@ -119,22 +114,10 @@ class Gate:
                 return _unauthorized(given=authorization is not None)
         if (request.content_length or 0) > MAX_BODY:
             return _too_large()
-        if self._in_flight > MAX_IN_FLIGHT:
-            message = f"{MAX_IN_FLIGHT} requests are being worked on; try again in a moment"
-            return problem(503, "overloaded", message, _RETRY_AFTER)
         if not self._ready():
             message = "the domains are still being read from the Kubernetes API server"
             return problem(503, "not_ready", message, _RETRY_AFTER)
         return None
-
-
-def problem(
-    status: int, code: str, message: str, headers: Mapping[str, str] | None = None
-) -> web.Response:
-    """An error in the contract's form."""
-    return web.Response(
-        status=status, body=views.error(code, message), headers={**JSON, **(headers or {})}
-    )
 
 
 def _route(request: web.Request) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from aiohttp import web
@@ -10,16 +9,14 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from customdomains.api import calls, views
+from customdomains.api.answers import json_answer, problem
 from customdomains.api.directory import Directory
-from customdomains.api.errors import NotThere, Refused
-from customdomains.api.gate import JSON, problem
+from customdomains.api.errors import NotThere
 from customdomains.api.idempotency import given_key
 from customdomains.api.registration import Registrar
 from customdomains.api.requests import Requests
 from customdomains.api.streams import Streams
 from customdomains.api.waiting import Waiting, wish
-
-_BODY_TIMEOUT = 10.0  # seconds a caller has to send what it announced
 
 
 class Handlers:
@@ -43,7 +40,7 @@ class Handlers:
 
     async def register(self, request: web.Request) -> web.Response:
         """POST /domains."""
-        wanted = calls.new_domain(await read_body(request))
+        wanted = calls.new_domain(await request.read())
         key = given_key(request.headers.getall("Idempotency-Key", []))
         made = await self._registrar.register(wanted, key)
         return json_answer(views.registered(made, self._zone), 201)
@@ -119,28 +116,9 @@ class Probes:
         )
 
 
-async def read_body(request: web.Request) -> bytes:
-    """The whole body. Raises `Refused`, and the time-out's own answer."""
-    try:
-        if request.content.is_eof():  # as nearly always: all of it has come with the headers
-            return await request.read()
-        async with asyncio.timeout(_BODY_TIMEOUT):
-            return await request.read()
-    except TimeoutError:
-        message = f"the body has not come within {_BODY_TIMEOUT:g} s"
-        raise web.HTTPRequestTimeout(reason=message) from None
-    except (web.RequestPayloadError, ConnectionError) as error:
-        raise Refused("malformed_body", f"the body can't be read: {error}") from error
-
-
 def _has_left(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
 def _id(request: web.Request) -> str:
     return request.match_info["id"]
-
-
-def json_answer(body: bytes, status: int = 200) -> web.Response:
-    """An answer of JSON that is encoded already."""
-    return web.Response(status=status, body=body, headers=JSON)

@@ -35,8 +35,17 @@ class HttpMetrics:
         )
         self._waiting = Gauge(
             "customdomains_http_requests_waiting",
-            "HTTP requests that wait for a status or for events, apart from those worked on.",
+            "HTTP requests that wait, for a status, events or the controller; not worked on.",
             ("for",),
+            registry=registry,
+        )
+        self._connections = Gauge(
+            "customdomains_http_connections", "Connections of HTTP clients.", registry=registry
+        )
+        self._cut = Counter(
+            "customdomains_http_connections_cut",
+            "Connections ended because the client was slow, or because there were too many.",
+            ("why",),
             registry=registry,
         )
 
@@ -45,10 +54,21 @@ class HttpMetrics:
         self._requests.labels(method, route, str(code)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def watch_waiting(self, waits: Callable[[], int], streams: Callable[[], int]) -> None:
-        """They say at each scrape how many calls wait for a status, and how many for events."""
-        self._waiting.labels("status").set_function(waits)
-        self._waiting.labels("events").set_function(streams)
+    def malformed(self, code: int) -> None:
+        """Count one answer to what was no request that can be handled."""
+        self._requests.labels("other", "malformed", str(code)).inc()
+
+    def cut(self, why: str) -> None:
+        """Count one connection that was not let go on."""
+        self._cut.labels(why).inc()
+
+    def watch_connections(self, number: Callable[[], int]) -> None:
+        """`number` says at each scrape how many there are."""
+        self._connections.set_function(number)
+
+    def watch_waiting(self, what: str, number: Callable[[], int]) -> None:
+        """`number` says at each scrape how many calls wait for `what`."""
+        self._waiting.labels(what).set_function(number)
 
     def watch_in_flight(self, number: Callable[[], int]) -> None:
         """`number` says at each scrape how many requests are being worked on."""

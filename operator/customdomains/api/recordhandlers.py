@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 
 from customdomains.api import recordcalls
-from customdomains.api.handlers import json_answer, read_body
+from customdomains.api.answers import json_answer
 from customdomains.api.records import Records, Shown
 from customdomains.api.resolving import Resolving
 from customdomains.model.times import format_time
@@ -28,12 +28,12 @@ class RecordHandlers:
 
     async def add(self, request: web.Request) -> web.Response:
         """POST /dns/records."""
-        shown, fresh = await self._records.add(recordcalls.added(await read_body(request)))
+        shown, fresh = await self._records.add(recordcalls.added(await request.read()))
         return _json(_view(shown), 201 if fresh else 200)
 
     async def remove(self, request: web.Request) -> web.Response:
         """DELETE /dns/records; the answer is what was deleted."""
-        wanted = recordcalls.removed(await read_body(request), request.query)
+        wanted = recordcalls.removed(await request.read(), request.query)
         gone = await self._records.remove(wanted)
         return _json({"name": wanted.name, "type": wanted.type, "values": gone})
 

@@ -19,6 +19,7 @@ from customdomains.api.errors import (
     no_such_domain,
     storage_failed,
 )
+from customdomains.api.places import Places
 from customdomains.api.resources import DomainView, Registration, parse_view
 from customdomains.api.verdicts import (
     condition,
@@ -34,17 +35,26 @@ from customdomains.model.domain import CHECK_REQUESTED, ISSUE_REQUESTED, Issuanc
 from customdomains.model.reasons import Reason
 from customdomains.policy.ownership import proof_current
 
+MAX_ASKING = 256  # calls that wait for the controller
+MAX_ASKING_FOR_ONE = 64  # domain
+
 _TENANTS_OWN = frozenset({Reason.SECRET_CONFLICT, Reason.UNKNOWN_ISSUER})
 """Failures that the domain's own spec or namespace causes."""
 
 
 class Requests:
-    """Asks in the directory's namespace; `timeout` is what the controller gets, in seconds."""
+    """Asks in the directory's namespace; `timeout` is what the controller gets, in seconds.
 
-    def __init__(self, client: ApiClient, directory: Directory, timeout: float) -> None:
+    All its calls that ask raise `Busy` where too many do.
+    """
+
+    def __init__(
+        self, client: ApiClient, directory: Directory, timeout: float, places: Places
+    ) -> None:
         self._client = client
         self._directory = directory
         self._timeout = timeout
+        self._places = places
         self._last_mark = 0
 
     async def verify(self, registration_id: str) -> Registration:
@@ -56,15 +66,16 @@ class Requests:
         if _verified(found):
             return found
         _refuse_suspended(found.domain)
-        asked = await self._ask(found, CHECK_REQUESTED)
 
         def answered(view: DomainView | None) -> bool:
             return view is None or view.uid != asked.uid or _check_answered(view)
 
-        try:
-            await self._directory.domains.wait_for(str(asked.key), answered, self._timeout)
-        except TimeoutError:
-            raise _no_answer() from None
+        with self._places.one(registration_id):
+            asked = await self._ask(found, CHECK_REQUESTED)
+            try:
+                await self._directory.domains.wait_for(str(asked.key), answered, self._timeout)
+            except TimeoutError:
+                raise _no_answer() from None
         found = await self._settled(registration_id)
         if _verified(found):
             return found
@@ -83,7 +94,6 @@ class Requests:
             return found
         _refuse_suspended(found.domain)
         _refuse_unwanted(found, timedelta(seconds=self._timeout))
-        asked = await self._ask(found, ISSUE_REQUESTED)
 
         def answered(claim: Claim | None) -> bool:
             return (
@@ -94,11 +104,13 @@ class Requests:
                 or _issue_answered(claim, asked, found.claim.issue_handled)
             )
 
-        try:
-            await self._directory.claims.wait_for(found.claim.domain, answered, self._timeout)
-        except TimeoutError:
-            waiting = await self._directory.find(registration_id)
-            raise lookup_failed(waiting.domain) or _no_answer() from None
+        with self._places.one(registration_id):
+            asked = await self._ask(found, ISSUE_REQUESTED)
+            try:
+                await self._directory.claims.wait_for(found.claim.domain, answered, self._timeout)
+            except TimeoutError:
+                waiting = await self._directory.find(registration_id)
+                raise lookup_failed(waiting.domain) or _no_answer() from None
         after = await self._directory.find(registration_id)
         _refuse_unproved(after)
         if after.claim.order is None and after.claim.failure is not None:
