@@ -160,7 +160,7 @@ def _check(settings: Settings) -> None:
     _check_zones(settings)
     lookups = settings.lookups
     _at_least("lookups.timeout", lookups.timeout, Duration("10ms"))
-    _at_least("lookups.deadline", lookups.deadline, lookups.timeout)
+    _at_least("lookups.deadline", lookups.deadline, lookups.timeout, " (lookups.timeout)")
     _check_resolvers(lookups)
     _at_least("verification.recheckInterval", settings.verification.recheck_interval, _SECOND)
     _at_least("claims.pendingExpiry", settings.claims.pending_expiry, _SECOND)
@@ -225,18 +225,20 @@ def _check_resolvers(lookups: Lookups) -> None:
             "lookups.mode to Recursive"
         )
     least = len(known) // 2 + 1
+    possible = f"from {least} to {len(known)}" if least < len(known) else f"{least}"
     if not least <= lookups.quorum <= len(known):
         raise SettingsError(
             f"lookups.quorum: {lookups.quorum} is not possible with {len(known)} resolvers; it has "
-            f"to be more than half of them and at most all, so from {least} to {len(known)}"
+            f"to be more than half of them and at most all, so {possible}"
         )
 
 
 _SECOND = Duration("1s")
 
 
-def _at_least(path: str, value: Duration, least: Duration) -> None:
+def _at_least(path: str, value: Duration, least: Duration, source: str = "") -> None:
     if value.delta < least.delta:
         raise SettingsError(
-            f"{path}: {value.seconds:g}s is not possible; it has to be {least.seconds:g}s or longer"
+            f"{path}: {value.seconds:g}s is not possible; it has to be {least.seconds:g}s{source} "
+            "or longer"
         )

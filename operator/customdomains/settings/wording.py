@@ -68,6 +68,8 @@ def _allowed(kind: inspect.Type) -> str:
             return f"a mapping that may have {_names(kind)}"
         case inspect.CustomType(cls=cls) if issubclass(cls, Duration | Suffix):
             return cls.ALLOWED
+        case inspect.BoolType():
+            return "true or false"
         case _:
             return "a text"
 
