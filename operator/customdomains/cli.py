@@ -24,6 +24,7 @@ from customdomains.cluster.client import ApiClient
 from customdomains.cluster.config import ConnectionConfigError, load_connection
 from customdomains.cluster.errors import ApiError
 from customdomains.cluster.kinds import DNS_RECORDS, DOMAIN_CLAIMS
+from customdomains.cluster.secrets import ForeignSecretError
 from customdomains.cluster.watch import WatchCache
 from customdomains.controller.leadership import LeadershipLostError
 from customdomains.dns.book import RecordBook
@@ -31,8 +32,10 @@ from customdomains.dns.resolvers import make_resolvers
 from customdomains.dns.selfcheck import ResponderSelfCheck
 from customdomains.dns.server import DnsServer
 from customdomains.dns.source import ClaimTexts
+from customdomains.model.certificate import OrderError
 from customdomains.model.claim import parse_claim
 from customdomains.model.dnsrecord import parse_record
+from customdomains.rollover import add_command, roll_over
 from customdomains.settings import Settings, SettingsError, load_settings
 from customdomains.telemetry.logs import configure_logging
 from customdomains.telemetry.metrics import (
@@ -62,7 +65,7 @@ OPEN_FILES = 8192
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 
-EXPECTED = (OSError, ValueError, ApiError, LeadershipLostError)
+EXPECTED = (OSError, ValueError, ApiError, ForeignSecretError, LeadershipLostError, OrderError)
 """What needs no traceback: the message says what a person has to mend."""
 
 Process = Callable[[Settings, argparse.Namespace, asyncio.Event], Awaitable[None]]
@@ -100,14 +103,8 @@ def _parser() -> argparse.ArgumentParser:
         ("dns", _dns, "answer for the delegation zone and the platform's own zones"),
     ):
         command = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
-        command.set_defaults(process=process)
-        command.add_argument(
-            "--config",
-            metavar="FILE",
-            default=os.environ.get("CUSTOMDOMAINS_CONFIG", DEFAULT_CONFIG),
-            help="the settings (default: $CUSTOMDOMAINS_CONFIG, or %(default)s)",
-        )
-        _kubeconfig_option(command)
+        _process_options(command, process)
+    _process_options(add_command(commands), roll_over)
     demo = commands.add_parser(
         "demo",
         help="run everything on this machine and show a domain's way to its certificate",
@@ -118,6 +115,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     _kubeconfig_option(demo)
     return parser
+
+
+def _process_options(parser: argparse.ArgumentParser, process: Process) -> None:
+    parser.set_defaults(process=process)
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        default=os.environ.get("CUSTOMDOMAINS_CONFIG", DEFAULT_CONFIG),
+        help="the settings (default: $CUSTOMDOMAINS_CONFIG, or %(default)s)",
+    )
+    _kubeconfig_option(parser)
 
 
 def _kubeconfig_option(command: argparse.ArgumentParser) -> None:
@@ -136,7 +144,7 @@ async def _run(process: Process, settings: Settings, options: argparse.Namespace
         loop.add_signal_handler(number, stop.set)
     try:
         await process(settings, options, stop)
-    except ConnectionConfigError as error:
+    except (ConnectionConfigError, SettingsError) as error:
         log.error("%s", error)  # noqa: TRY400 - the message says what a person has to mend
         return EXIT_USAGE
     except Exception as error:
@@ -144,7 +152,8 @@ async def _run(process: Process, settings: Settings, options: argparse.Namespace
             expected = isinstance(leaf, EXPECTED)
             log.log(logging.ERROR, "%s", leaf, exc_info=None if expected else leaf)
         return EXIT_FAILED
-    log.info("stopped")
+    if stop.is_set():
+        log.info("stopped")
     return 0
 
 

@@ -13,17 +13,24 @@ from customdomains.devcluster.pebble import Pebble
 
 @pytest_asyncio.fixture
 async def pebble_engine(pebble: Pebble) -> AsyncIterator[Callable[..., AcmeEngine]]:
-    """Makes engines for Pebble: `pebble_engine(store, wire)`, both optional."""
+    """Makes engines for Pebble: `pebble_engine(store, wire)`, both optional; other keywords are
+    IssuerOptions."""
     made: list[AcmeEngine] = []
 
     def make(
-        store: MemoryKeyStore | None = None, wire: Wire | None = None, ca: Pebble = pebble
+        store: MemoryKeyStore | None = None,
+        wire: Wire | None = None,
+        ca: Pebble = pebble,
+        **more,
     ) -> AcmeEngine:
         options = IssuerOptions(
-            name="pebble",
-            directory_url=ca.directory_url,
-            contact=("mailto:ops@example.com",),
-            ca_bundle=ca.ca_file,
+            **{
+                "name": "pebble",
+                "directory_url": ca.directory_url,
+                "contact": ("mailto:ops@example.com",),
+                "ca_bundle": ca.ca_file,
+                **more,
+            }
         )
         factory = None if wire is None else lambda: wire.session(ca.ca_file)
         made.append(AcmeEngine(options, store or MemoryKeyStore(), session_factory=factory))

@@ -3,6 +3,7 @@
 import json
 import ssl
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from customdomains.devcluster import certificates
@@ -30,8 +31,14 @@ class Pebble:
         nonce_reject_percent: int = 5,
         authz_reuse_percent: int = 0,
         retry_after_seconds: int = 1,
+        mac_keys: Mapping[str, str] | None = None,
+        alternate_roots: int = 0,
     ) -> None:
-        """`retry_after_seconds` is what it asks clients to wait between polls; 0 asks nothing."""
+        """`retry_after_seconds` is what it asks clients to wait between polls; 0 asks nothing.
+
+        With `mac_keys` (base64url, by id) it takes only accounts that are bound to one of them.
+        Chains to so many `alternate_roots` are offered beside the default one.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._program = program
@@ -40,13 +47,14 @@ class Pebble:
             "PEBBLE_VA_NOSLEEP": "1",
             "PEBBLE_WFE_NONCEREJECT": str(nonce_reject_percent),
             "PEBBLE_AUTHZREUSE": str(authz_reuse_percent),
+            "PEBBLE_ALTERNATE_ROOTS": str(alternate_roots),
         }
         self._process: Process | None = None
         self._acme = f"127.0.0.1:{free_port()}"
         self._management = f"127.0.0.1:{free_port()}"
         self.directory_url = f"https://{self._acme}/dir"
         self.ca_file = directory / "listener-ca.crt"
-        self._write_files(retry_after_seconds)
+        self._write_files(retry_after_seconds, mac_keys or {})
         self._context = ssl.create_default_context(cafile=str(self.ca_file))
 
     def start(self) -> None:
@@ -72,9 +80,9 @@ class Pebble:
             self._process.stop()
             self._process = None
 
-    def roots(self) -> bytes:
-        """The root (PEM) of the chains it issues at present."""
-        return self._get(f"https://{self._management}/roots/0")
+    def roots(self, chain: int = 0) -> bytes:
+        """The root (PEM) of the chains it issues at present; from 1 on, of the alternate ones."""
+        return self._get(f"https://{self._management}/roots/{chain}")
 
     def _get(self, url: str) -> bytes:
         with urllib.request.urlopen(  # noqa: S310 - an https address of our own
@@ -91,7 +99,7 @@ class Pebble:
             return False
         return True
 
-    def _write_files(self, retry_after: int) -> None:
+    def _write_files(self, retry_after: int, mac_keys: Mapping[str, str]) -> None:
         authority = certificates.authority("pebble listener")
         self.ca_file.write_bytes(authority.certificate_pem)
         certificate, key = certificates.server(authority).write(self._directory, "listener")
@@ -104,6 +112,8 @@ class Pebble:
             "httpPort": 1,
             "tlsPort": 1,
             "keyAlgorithm": "ecdsa",
+            "externalAccountBindingRequired": bool(mac_keys),
+            "externalAccountMACKeys": dict(mac_keys),
             "retryAfter": {"authz": retry_after, "order": retry_after},
             "profiles": {
                 "default": {"description": "90 days", "validityPeriod": 90 * 86_400},
