@@ -58,6 +58,7 @@ class Gate:
         self._ready = ready
         self._load = load
         metrics.watch_in_flight(lambda: load.in_flight)
+        metrics.watch_waiting("body", self.receiving.__len__)
         self._statuses: Mapping[type[CallError], int] = {
             Refused: 400,
             NotAllowed: 403,

@@ -35,7 +35,7 @@ class HttpMetrics:
         )
         self._waiting = Gauge(
             "customdomains_http_requests_waiting",
-            "HTTP requests that wait, for a status, events or the controller; not worked on.",
+            "HTTP requests that wait, for a status, events, the controller or their body.",
             ("for",),
             registry=registry,
         )

@@ -20,6 +20,10 @@ class Receiving:
         self._none = asyncio.Event()
         self._none.set()
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return self._coming
+
     async def whole(self, request: web.Request) -> None:
         """Wait for the body; the request keeps it.
 
