@@ -316,3 +316,21 @@ def test_forged_status_is_restored_ever_more_slowly(issued):
     assert verbs(issued).keys() == {("update", DOMAINS)}
     issued.run_for(timedelta(minutes=2).total_seconds())
     assert issued.status(SHOP)["id"] == wanted
+
+
+def test_many_that_nobody_answers_for_keep_none_waiting(cluster):
+    """They are of one namespace, which is all customers of a platform whose backend uses HTTP."""
+    cluster.start("a")
+    cluster.dns.silence = 5.0
+    for number in range(20):
+        dead = f"dead{number}.example.com"
+        cluster.dns.records[dead] = "dead"
+        cluster.apply(Key("one", f"dead{number}"), dead)
+    cluster.run_for(120)
+    cluster.apply(SHOP, NAME)
+    cluster.run_for(10)
+    assert cluster.status(SHOP)["phase"] == "pending"
+    cluster.dns.records[NAME] = "token"
+    cluster.run_for(2)
+    assert cluster.status(SHOP)["phase"] == "verified"
+    assert {cluster.status(Key("one", f"dead{n}"))["phase"] for n in range(20)} == {"pending"}

@@ -98,11 +98,20 @@ def test_a_record_that_appears_is_seen_soon_and_the_waiting_costs_little() -> No
     world = build.world(claim=build.claim(created=NOW))
     asked = list(checks(world, build.MISSING, 7 * DAY - MINUTE))
     assert asked[0] == NOW
-    assert max(gaps(asked, timedelta(0), 5 * MINUTE)) < 4 * SECOND
+    assert max(gaps(asked, timedelta(0), MINUTE)) < 2 * SECOND
+    assert max(gaps(asked, MINUTE, 5 * MINUTE)) < 4 * SECOND
     assert max(gaps(asked, 5 * MINUTE, HOUR)) < 28 * SECOND
     assert max(gaps(asked, HOUR, DAY)) < 80 * MINUTE
     assert 3 * HOUR < max(gaps(asked, DAY, 7 * DAY)) <= 4.1 * HOUR
     assert len(asked) < 400
+
+
+def test_where_nothing_can_be_said_there_is_no_such_hurry() -> None:
+    world = build.world(claim=build.claim(created=NOW))
+    asked = list(checks(world, build.SILENT, 10 * MINUTE))
+    first = gaps(asked, timedelta(0), MINUTE)
+    assert min(first) > 3 * SECOND
+    assert max(first) < 4 * SECOND
 
 
 def proved(world: World, **changed: object) -> World:

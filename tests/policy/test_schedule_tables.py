@@ -15,8 +15,10 @@ hexadecimal = st.text("0123456789abcdef", min_size=32, max_size=32)
 @pytest.mark.parametrize(
     ("waited", "delay"),
     [
-        (timedelta(0), 3 * SECOND),
-        (5 * MINUTE - SECOND, 3 * SECOND),
+        (timedelta(0), 1.5 * SECOND),
+        (MINUTE - SECOND, 1.5 * SECOND),
+        (MINUTE, 3.5 * SECOND),
+        (5 * MINUTE - SECOND, 3.5 * SECOND),
         (5 * MINUTE, 25 * SECOND),
         (HOUR, 3 * MINUTE),
         (10 * HOUR, 30 * MINUTE),
@@ -25,6 +27,7 @@ hexadecimal = st.text("0123456789abcdef", min_size=32, max_size=32)
 )
 def test_waiting_for_a_record(waited: timedelta, delay: timedelta) -> None:
     assert schedule.waiting_delay(waited) == delay
+    assert schedule.waiting_delay(waited, undecided=True) == max(delay, 3.5 * SECOND)
 
 
 def test_after_failures() -> None:

@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 J = TypeVar("J")
 
 CHECKS_AT_ONCE = 256
+VAIN_CHECKS_AT_ONCE = 128
+"""Checks of domains of which the last one found nobody who could say anything: they may take as
+long as a check may, so they have a lane of their own where nobody else has to wait for them."""
 ORDERS_AT_ONCE = 128
 
 
@@ -82,11 +85,14 @@ class JobRunner:
         self._done = done
         self._checked = checked
         self._checks: Lane[_Started[CheckDns]] = Lane("checks", CHECKS_AT_ONCE, self._check)
+        self._vain_checks: Lane[_Started[CheckDns]] = Lane(
+            "vain-checks", VAIN_CHECKS_AT_ONCE, self._check
+        )
         self._orders: Lane[_Started[OrderJob]] = Lane("orders", ORDERS_AT_ONCE, self._order)
 
     def __len__(self) -> int:
         """Jobs waiting and running."""
-        return len(self._checks) + len(self._orders)
+        return len(self._checks) + len(self._vain_checks) + len(self._orders)
 
     def start(self, key: Key, job: Job) -> None:
         """Run `job` for `key` in the background, unless it has to rest after a failure: then the
@@ -97,7 +103,8 @@ class JobRunner:
         memory, now = self._store.memory(key), self._now()
         if isinstance(job, CheckDns):
             self._store.remember(key, replace(memory, checking=True))
-            self._checks.put(key, _Started(job, domain.uid, now))
+            lane = self._vain_checks if _in_vain(memory.check, job) else self._checks
+            lane.put(key, _Started(job, domain.uid, now))
         elif not self._backoff.holds(key):
             self._store.remember(key, replace(memory, ordering_since=now))
             self._orders.put(key, _Started(job, domain.uid, now))
@@ -110,6 +117,7 @@ class JobRunner:
         """Run jobs until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._checks.work())
+            group.create_task(self._vain_checks.work())
             group.create_task(self._orders.work())
 
     async def _check(self, key: Key, started: _Started[CheckDns]) -> None:
@@ -184,6 +192,11 @@ class JobRunner:
     def _counts(self, key: Key, started: _Started[J]) -> bool:
         domain = self._store.domain(key)
         return domain is not None and domain.uid == started.uid
+
+
+def _in_vain(last: Check | None, job: CheckDns) -> bool:
+    """Whether `job` repeats a check that nobody answered, and nobody waits for it."""
+    return last is not None and last.undecided_since is not None and job.request == last.request
 
 
 def _end_of(evidence: Evidence) -> str:

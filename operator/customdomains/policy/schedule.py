@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+FIRST_MINUTE = timedelta(minutes=1)
+FIRST_MINUTE_DELAY = timedelta(seconds=1.5)
+"""Somebody may be at the DNS panel just now, and a program sets the record at once."""
+
 DENSE = timedelta(minutes=5)
-DENSE_DELAY = timedelta(seconds=3)
+DENSE_DELAY = timedelta(seconds=3.5)
 FIRST_HOUR = timedelta(hours=1)
 FIRST_HOUR_DELAY = timedelta(seconds=25)
 LONGEST_DELAY = timedelta(hours=4)
@@ -43,8 +47,14 @@ def jittered(delay: timedelta, identity: str, attempt: int) -> timedelta:
     return delay * (1 - turn / 10_000)
 
 
-def waiting_delay(waited: timedelta) -> timedelta:
-    """Between two checks for a record somebody was asked to set `waited` ago."""
+def waiting_delay(waited: timedelta, *, undecided: bool = False) -> timedelta:
+    """Between two checks for a record somebody was asked to set `waited` ago.
+
+    Where the last one was `undecided` there is no such hurry: it costs the most, and what stands
+    in the way is not mended within a minute.
+    """
+    if waited < FIRST_MINUTE and not undecided:
+        return FIRST_MINUTE_DELAY
     if waited < DENSE:
         return DENSE_DELAY
     if waited < FIRST_HOUR:

@@ -38,7 +38,9 @@ _IN_WORDS = {
 
 def shown(text: str, length: int = VALUE_LENGTH) -> str:
     """What the DNS says as it may be shown: at most `length`, without control characters."""
-    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: length + 1])
+    plain = text[: length + 1]
+    if not plain.isprintable():
+        plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in plain)
     return plain if len(plain) <= length else plain[: length - 3] + "..."
 
 
