@@ -18,6 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from josepy.jwk import JWK
+from josepy.jws import JWS
 
 PREFIX = "urn:ietf:params:acme:error:"
 NAMES = ("shop.example.com",)
@@ -56,6 +58,20 @@ class ScriptedCa:
         self.hold: Callable[[], Awaitable[None]] | None = None
         self.chain = b""
         self._at_once = 0
+        self.entries = {
+            "newNonce": "nonce",
+            "newAccount": "account",
+            "newOrder": "orders",
+            "keyChange": "rekey",
+        }
+        self.accounts: dict[str, dict[str, Any]] = {}
+        """The accounts' keys (JWK) by their URLs."""
+        self.kids: list[str] = []
+        self.key_changes: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        """The protected headers of both signatures."""
+        self.last_key_change: dict[str, Any] = {}
+        self._protected: dict[str, Any] = {}
+        self._heard_but: dict[str, Reply] = {}
         self._scripts: dict[str, list[Reply]] = {}
         self._stuck: dict[str, Reply] = {}
         self._nonces: set[str] = set()
@@ -76,6 +92,14 @@ class ScriptedCa:
     def stick(self, path: str, reply: Reply) -> None:
         """Answer `path` with `reply` from now on."""
         self._stuck[path] = reply
+
+    def unstick(self, path: str) -> None:
+        """Answer `path` as usual again."""
+        del self._stuck[path]
+
+    def heard_but(self, path: str, reply: Reply) -> None:
+        """Do once what `path` is asked for, but answer `reply`."""
+        self._heard_but[path] = reply
 
     async def start(self) -> None:
         """Begin to listen."""
@@ -199,24 +223,52 @@ class ScriptedCa:
             if protected["nonce"] not in self._nonces:
                 return problem("badNonce", detail="never given, or used")
             self._nonces.remove(protected["nonce"])
+            self._protected = protected
+            if "kid" in protected:
+                self.kids.append(protected["kid"])
+                known = self.accounts.get(protected["kid"])
+                if known is not None and not _is_signed(jws, known):
+                    return problem("malformed", detail="JWS verification error")
         scripted = self._scripts.get(path)
         if scripted:
             return scripted.pop(0)
         if path in self._stuck:
             return self._stuck[path]
-        self.payloads.append((path, payload))
         usual: Callable[[Any], Reply] = getattr(self, "_on_" + path[1:])
-        return usual(payload)
+        reply = usual(payload)
+        self.payloads.append((path, payload))
+        return self._heard_but.pop(path, reply)
 
     def _on_directory(self, _: Any) -> Reply:
-        entries = {"newNonce": "nonce", "newAccount": "account", "newOrder": "orders"}
-        return Reply(body={name: f"{self.base}/{path}" for name, path in entries.items()})
+        return Reply(body={name: f"{self.base}/{path}" for name, path in self.entries.items()})
 
     def _on_nonce(self, _: Any) -> Reply:
         return Reply(body=b"")
 
-    def _on_account(self, _: Any) -> Reply:
-        return Reply(201, {"status": "valid"}, {"Location": f"{self.base}/me"})
+    def _on_account(self, payload: Any) -> Reply:
+        jwk = self._protected["jwk"]
+        for url, known in self.accounts.items():
+            if known == jwk:
+                return Reply(200, {"status": "valid"}, {"Location": url})
+        if payload.get("onlyReturnExisting"):
+            return problem("accountDoesNotExist")
+        url = f"{self.base}/me{len(self.accounts) or ''}"
+        self.accounts[url] = jwk
+        return Reply(201, {"status": "valid"}, {"Location": url})
+
+    def _on_me(self, _: Any) -> Reply:
+        return Reply(body={"status": "valid"})
+
+    def _on_rekey(self, inner: Any) -> Reply:
+        protected, change = (json.loads(_decode(inner[part])) for part in ("protected", "payload"))
+        account = self._protected["kid"]
+        assert _is_signed(inner, protected["jwk"])
+        assert change["account"] == account
+        assert change["oldKey"] == self.accounts[account]
+        self.key_changes.append((self._protected, protected))
+        self.last_key_change = change
+        self.accounts[account] = protected["jwk"]
+        return Reply(200, b"", content_type="application/octet-stream")
 
     def _on_orders(self, _: Any) -> Reply:
         return Reply(201, self.order(), {"Location": f"{self.base}/order"})
@@ -240,6 +292,11 @@ class ScriptedCa:
 
     def _on_cert(self, _: Any) -> Reply:
         return Reply(body=self.chain, content_type="application/pem-certificate-chain")
+
+
+def _is_signed(jws: Mapping[str, Any], jwk: Mapping[str, Any]) -> bool:
+    """Whether a flattened JWS is signed by the key of `jwk` (ES256)."""
+    return bool(JWS.from_json(dict(jws)).verify(JWK.from_json(dict(jwk))))
 
 
 def _decode(text: str) -> bytes:

@@ -7,8 +7,6 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
-from josepy.jwk import JWKEC
-
 from customdomains.acme import signing
 from customdomains.acme.errors import ProblemError
 from customdomains.acme.exchange import Answer
@@ -80,22 +78,25 @@ class Account:
         """Give up a registration that is under way."""
         await self._identity.close()
 
-    async def key(self) -> JWKEC:
-        """The account's key; raises OrderError."""
-        return (await self._identity.get()).key
+    async def signer(self) -> Identity:
+        """The account and its key, as far as this process knows; raises OrderError."""
+        return await self._identity.get()
 
-    async def post(self, url: str, payload: bytes, *, accept: str = JSON) -> Answer:
+    async def post(
+        self, url: str, payload: bytes, *, accept: str = JSON, signer: Identity | None = None
+    ) -> Answer:
         """POST `payload` (JSON, or POST_AS_GET) to `url`; raises as `Transport.post`.
 
         An account that the CA does not know any more is registered again, once; where another
-        process has changed the account's key, the request is signed anew.
+        process has changed the account's key, the request is signed anew, unless only the key of
+        `signer` will do.
         """
-        identity = await self._identity.get()
+        identity = signer or await self._identity.get()
         try:
             return await self._post(identity, url, payload, accept)
         except ProblemError as problem:
             fresh = await self._instead_of(identity, problem)
-            if fresh is None:
+            if fresh is None or (signer is not None and fresh.pem != signer.pem):
                 raise
         return await self._post(fresh, url, payload, accept)
 

@@ -14,6 +14,7 @@ from customdomains.acme.account import Account
 from customdomains.acme.errors import ProblemError, challenge_error
 from customdomains.acme.keys import dns01_digest
 from customdomains.acme.pace import Pace
+from customdomains.acme.registration import Identity
 from customdomains.model.certificate import OrderError
 from customdomains.model.reasons import Reason
 
@@ -86,18 +87,15 @@ async def authorize(
     Raises OrderError(CHALLENGE_FAILED) where the CA has looked in vain: with the order lost,
     or, where it would look again if asked (section 8.2), without, after asking a few times.
     """
-    waiting, under_way = [], False
-    for url, authorization in authorizations:
-        challenge = pending_challenge(authorization, names)
-        if challenge is not None and challenge.status == messages.STATUS_PENDING:
-            waiting.append(_Waiting(authorization.identifier.value, url, challenge))
-        elif challenge is not None and challenge.status != messages.STATUS_VALID:
-            under_way = True
-    await _require_served(account, waiting, digests)
+    waiting, under_way = _standing(names, authorizations)
+    signer = await account.signer()
+    for each in waiting:
+        if digests is not None and dns01_digest(each.challenge.chall, signer.key) not in digests:
+            raise _outdated(each.name)
     for number in range(_ANSWERS):
         if number > 0:
             await pace.pause()
-        answers = await _together([_answer(account, pace, each) for each in waiting])
+        answers = await _together([_answer(account, pace, each, signer) for each in waiting])
         stuck = []
         for each, answer in zip(waiting, answers, strict=True):
             if answer.status == messages.STATUS_PENDING and answer.error is not None:
@@ -111,27 +109,29 @@ async def authorize(
     raise _failed(waiting[0].name, waiting[0].challenge, order_lost=False)
 
 
-async def _require_served(
-    account: Account, waiting: Sequence[_Waiting], digests: tuple[str, ...] | None
-) -> None:
-    """Raise OrderError(ORDER_INVALID), order lost, where the DNS is known to have other values."""
-    if digests is None:
-        return
-    for each in waiting:
-        if dns01_digest(each.challenge.chall, await account.key()) not in digests:
-            raise OrderError(
-                Reason.ORDER_INVALID,
-                f"The challenge for {each.name} has another value than the order was placed with, "
-                "as after a change of the account's key; a new order is needed",
-                order_lost=True,
-            )
+def _standing(
+    names: tuple[str, ...], authorizations: Sequence[tuple[str, messages.Authorization]]
+) -> tuple[list[_Waiting], bool]:
+    """The challenges that wait for us, and whether the CA looks at any of the others."""
+    waiting, under_way = [], False
+    for url, authorization in authorizations:
+        challenge = pending_challenge(authorization, names)
+        if challenge is not None and challenge.status == messages.STATUS_PENDING:
+            waiting.append(_Waiting(authorization.identifier.value, url, challenge))
+        elif challenge is not None and challenge.status != messages.STATUS_VALID:
+            under_way = True
+    return waiting, under_way
 
 
-async def _answer(account: Account, pace: Pace, waiting: _Waiting) -> messages.ChallengeBody:
+async def _answer(
+    account: Account, pace: Pace, waiting: _Waiting, signer: Identity
+) -> messages.ChallengeBody:
     """Tell the CA that the record is in place (section 7.5.1); the challenge after that."""
     try:
-        answer = await account.post(waiting.challenge.uri, b"{}")
+        answer = await account.post(waiting.challenge.uri, b"{}", signer=signer)
     except ProblemError as problem:
+        if (await account.signer()).pem != signer.pem:
+            raise _outdated(waiting.name) from None
         # An answer that was sent again after a broken connection comes too late if the first
         # was heard; then the authorization has moved on.
         authorization = wire.read_authorization(await account.read(waiting.url))
@@ -144,6 +144,15 @@ async def _answer(account: Account, pace: Pace, waiting: _Waiting) -> messages.C
     if challenge.status == messages.STATUS_INVALID:
         raise _failed(waiting.name, challenge, order_lost=True)
     return challenge
+
+
+def _outdated(name: str) -> OrderError:
+    return OrderError(
+        Reason.ORDER_INVALID,
+        f"The challenge for {name} wants another value than the order was placed with, as the "
+        "account's key was changed meanwhile; a new order is needed",
+        order_lost=True,
+    )
 
 
 def _failed(name: str, challenge: messages.ChallengeBody, *, order_lost: bool) -> OrderError:

@@ -144,7 +144,7 @@ class AcmeEngine:
         if order.status == messages.STATUS_PENDING:
             authorizations = await fetch_authorizations(self._account, order)
         challenges = [pending_challenge(each, names) for each in authorizations]
-        key = await self._account.key()
+        key = (await self._account.signer()).key
         self._remember(url, FreshOrder(order, authorizations, self._timing.monotonic()))
         return PlacedOrder(
             url=url,

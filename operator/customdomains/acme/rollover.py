@@ -14,6 +14,7 @@ from customdomains.acme.options import IssuerOptions
 from customdomains.acme.registration import Identity, Registration
 from customdomains.acme.transport import Transport
 from customdomains.model.certificate import OrderError
+from customdomains.model.keys import StoredKeys
 from customdomains.model.reasons import Reason
 
 
@@ -23,17 +24,10 @@ async def roll_over(options: IssuerOptions, transport: Transport, store: Account
     Raises OrderError, and what `store` raises; after either, it can be called again.
     """
     registration, name = Registration(options, transport), options.name
-    stored = await store.load()
-    if stored is None:
-        raise OrderError(Reason.CA_REFUSED, f"There is no account at the CA '{name}' yet")
-    if stored.waiting is not None:
-        moved = await registration.find(stored.waiting)
-        if moved is not None:
-            await store.promote(stored)
-            return moved.url
-    old = await registration.find(stored.current)
-    if old is None:
-        raise OrderError(Reason.CA_REFUSED, f"The CA '{name}' does not know our account")
+    stored, old = await _find(registration, store, name)
+    if old.pem == stored.waiting:
+        await store.promote(stored)
+        return old.url
     directory = await transport.directory()
     if directory.key_change is None:
         raise OrderError(Reason.CA_REFUSED, f"The CA '{name}' offers no change of account keys")
@@ -52,6 +46,23 @@ async def roll_over(options: IssuerOptions, transport: Transport, store: Account
         )
     await store.promote(stored)
     return moved.url
+
+
+async def _find(
+    registration: Registration, store: AccountKeyStore, name: str
+) -> tuple[StoredKeys, Identity]:
+    """The keys as they are stored, and the account with the one of them that counts."""
+    while True:
+        stored = await store.load()
+        if stored is None:
+            raise OrderError(Reason.CA_REFUSED, f"There is no account at the CA '{name}' yet")
+        for pem in (stored.waiting, stored.current):
+            account = await registration.find(pem) if pem is not None else None
+            if account is not None:
+                return stored, account
+        if await store.load() == stored:
+            raise OrderError(Reason.CA_REFUSED, f"The CA '{name}' does not know our account")
+        # Another process has just changed the key.
 
 
 async def _change(transport: Transport, url: str, old: Identity, waiting: str) -> OrderError | None:
