@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -52,10 +53,13 @@ class RawClient:
 
 
 @asynccontextmanager
-async def raw(api, **options):
-    """A connection to the replica that `api` calls."""
-    url = api.session._base_url
-    reader, writer = await asyncio.open_connection(url.host, url.port, **options)
+async def raw(api):
+    """A connection to the replica that `api` calls. Little room is taken for what comes."""
+    url, connection = api.session._base_url, socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, (url.host, url.port))
+    reader, writer = await asyncio.open_connection(sock=connection, limit=4096)
     try:
         yield RawClient(reader, writer)
     finally:
