@@ -14,7 +14,7 @@ CLUSTER := --kubeconfig "$(KUBECONFIG)"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint demo up bench binaries dns-servers lock clean
+.PHONY: help test lint fuzz demo up bench binaries dns-servers lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make up      the same, kept in the foreground until Ctrl-C; "source .dev/env" elsewhere'
 	@echo 'make test    run all checks and tests'
 	@echo 'make lint    run the checks alone: ruff, mypy, import-linter'
+	@echo 'make fuzz    call the HTTP API 20,000 times with what schemathesis makes of its document'
 	@echo 'make bench   measure speed and memory, print them beside the limits, write bench.json'
 	@echo 'make lock    resolve the dependencies into requirements/ (delete a file first to upgrade all)'
 	@echo 'make clean   remove the virtual environment and what runs left in the checkout'
@@ -37,6 +38,9 @@ lint: .venv/.project
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+fuzz: binaries
+	@FUZZ_CASES=20000 $(BIN)/pytest -s tests/api/test_api_schemathesis.py
 
 demo: binaries
 	@$(BIN)/customdomains demo $(CLUSTER)

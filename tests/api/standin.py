@@ -67,8 +67,7 @@ class StandIn:
                     await answer(self, view)
 
     async def write_claim(self, view: DomainView, **status: Any) -> None:
-        name = view.domain_name.lower()
-        await self._client.patch(DOMAIN_CLAIMS, name, {"status": status})
+        await self._client.patch(DOMAIN_CLAIMS, str(view.domain), {"status": status})
 
     async def write_status(self, view: DomainView, **status: Any) -> None:
         key = view.key
