@@ -163,12 +163,15 @@ async def test_a_silent_or_failing_upstream_is_servfail(server: Server, upstream
     assert (await server.ask(NAME)).rcode() == dns.rcode.SERVFAIL
 
 
-async def test_a_loop_is_servfail(server: Server) -> None:
+async def test_a_loop_is_servfail_and_shown_to_who_follows_it_himself(server: Server) -> None:
     server.put("a.example.com", "CNAME", "b.example.com")
     server.put("b.example.com", "CNAME", "a.example.com")
     answer = await server.ask("a.example.com")
     assert answer.rcode() == dns.rcode.SERVFAIL
     assert not answer.answer
+    shown = await server.ask("a.example.com", recurse=False)
+    assert shown.rcode() == dns.rcode.NOERROR
+    assert {str(rrset.name) for rrset in shown.answer} == {"a.example.com.", "b.example.com."}
 
 
 async def test_a_name_can_be_made_to_fail(server: Server) -> None:

@@ -19,6 +19,16 @@ def test_a_registration_over_http_is_told_once_its_resource_is_there():
     assert announce(claim, claim, None) == ()
 
 
+def test_who_is_handed_a_name_is_told_and_who_comes_back_to_it_is_not():
+    before = build.claim(verification=build.proof())
+    heir = replace(build.RIVAL, uid="heir")
+    (told,) = announce(before, replace(before, holder=heir), None)
+    assert (told.reason, told.warning) == ("HandedOver", False)
+    assert before.id in told.note
+    again = replace(before.holder, uid="anew")
+    assert announce(before, replace(before, holder=again), None) == ()
+
+
 @pytest.mark.parametrize("reason", [Reason.INVALID_NAME, Reason.PUBLIC_SUFFIX])
 def test_a_refused_name_is_told(reason):
     status = project_refused(build.domain(), NameRefusedError(reason, "no such name"))

@@ -14,6 +14,7 @@ from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import mark_of
 from customdomains.policy.decide import decide
 from customdomains.policy.findings import conclusive, judge
+from customdomains.policy.standing import sleeps
 from customdomains.policy.world import Memory, ReplaceClaim, World
 
 # phase, Ready's value and reason, and some words that its message has to have
@@ -69,7 +70,8 @@ ROWS: list[tuple[str, Phase, bool, str, tuple[str, ...]]] = [
     ("order by hand", Phase.CERTIFICATE_PENDING, False, "AwaitingChallengeRecord", ("Challenge",)),
     ("order that failed for now", Phase.CERTIFICATE_PENDING, False, "CAUnreachable",
      ("an order is placed, but The CA does not answer", "next try is at 2026-03-01T12:00:55Z")),
-    ("order, proof gone", Phase.CERTIFICATE_PENDING, False, "AwaitingVerification", ("is back",)),
+    ("order, proof gone", Phase.CERTIFICATE_PENDING, False, "AwaitingVerification",
+     ("is back; the proof of ownership is gone: there is no record at", "It counts until")),
     ("failed", Phase.FAILED, False, "CAUnreachable", ("next try is at", "check-requested-at")),
     ("failed, the CA's moment", Phase.FAILED, False, "CAUnreachable", ("next try is at",)),
     ("failed by hand", Phase.FAILED, False, "CAUnreachable", ("not tried again by itself",)),
@@ -107,6 +109,15 @@ def test_ready(name: str, phase: Phase, ready: bool, reason: str, words: tuple[s
     working = phase in {Phase.PENDING, Phase.CERTIFICATE_PENDING} and reason != "Suspended"
     assert ("Reconciling" in found) is working
     assert status["conditions"][0]["type"] == "Ready"
+
+
+def test_who_lost_a_domain_hears_of_the_secret_that_there_is() -> None:
+    world = SCENES["lost"]
+    assert world.claim is not None
+    (seat,) = world.claim.contenders
+    for have, told in ((build.certificate(), True), (None, False)):
+        condition = sleeps(world.claim, replace(seat, certificate=have))
+        assert ("The Secret is kept" in condition.message) is told
 
 
 @pytest.mark.parametrize(

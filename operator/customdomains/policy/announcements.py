@@ -33,6 +33,7 @@ def announce(before: Claim, after: Claim, finding: Finding | None) -> tuple[Anno
         before = replace(after, verification=None)
     told = (
         registered(after) if before.holder.uid is None and after.holder.uid else None,
+        _handed_over(before, after),
         _proof(before, after, finding),
         _order(before, after),
         _certificate(before, after),
@@ -112,6 +113,17 @@ def arrived(before: Claim, after: Claim) -> tuple[Announcement, ...]:
     return tuple(
         entered(after, seat) for seat in after.seats if seat.id in awaited and seat.holder.uid
     )
+
+
+def _handed_over(before: Claim, after: Claim) -> Announcement | None:
+    """Who held it is gone, so only the one side is there to be told."""
+    if before.id != after.id or before.holder.namespace_uid == after.holder.namespace_uid:
+        return None
+    note = (
+        f"an administrator has handed {after.domain} over to this registration, with all that it "
+        f"had: its id is {after.id}"
+    )
+    return Announcement("HandedOver", note)
 
 
 def _proof(before: Claim, after: Claim, finding: Finding | None) -> Announcement | None:

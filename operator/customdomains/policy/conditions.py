@@ -101,6 +101,7 @@ def _ready(domain: CustomDomain, phase: Phase, parts: tuple[Condition, ...]) -> 
         reason, message = failing[0].reason, failing[0].message
         if reason is Reason.CONTENDING:
             message += f". {_record_of_contender(parts)}"
+        message += "".join(f"; {p.message}" for p in wanted if p.reason is Reason.PROOF_GONE)
     else:
         value, since = True, max(part.since for part in wanted)
         reason, message = Reason.READY, "the domain is verified"

@@ -32,10 +32,10 @@ def sleeps(claim: Claim, seat: Contender) -> Condition:
     """`Claimed` of one who has expired, or has lost the claim."""
     standing = seat.standing
     if standing.lost_at is not None:
+        kept = "The Secret is kept, its certificate is not renewed. " if seat.certificate else ""
         message = (
             f"somebody else has proved to own {claim.domain}, which this registration had, but "
-            "without a proof that counted. The Secret is kept, its certificate is not renewed. If "
-            f"the domain is yours, {_WAKE}"
+            f"without a proof that counted. {kept}If the domain is yours, {_WAKE}"
         )
         return Condition("Claimed", False, Reason.LOST, message, standing.lost_at)
     since = standing.expired_at or claim.since

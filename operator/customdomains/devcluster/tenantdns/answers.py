@@ -1,7 +1,8 @@
 """From a query to a response, in both roles of this server.
 
 Whoever desires recursion asks a resolver: everything is answered, aliases are followed to their
-end. To all others it is the authoritative server of its zones, and refuses the rest.
+end, and a loop is SERVFAIL. To all others it is the authoritative server of its zones, and
+refuses the rest.
 """
 
 from collections.abc import Mapping
@@ -86,8 +87,8 @@ class Answers:
             if found.answer.rdtype == rdtype:
                 return None
             name = found.answer[0].target
-        response.answer.clear()
-        return response.set_rcode(dns.rcode.SERVFAIL)
+        # Whoever asks a name server follows the aliases, and is shown where they lead.
+        return _no_answer(response) if recursion else None
 
     def _upstream(self, name: dns.name.Name) -> Address | None:
         return next(
@@ -110,14 +111,18 @@ async def _continue_upstream(
             question, host, timeout=_UPSTREAM_SECONDS, port=port
         )
     except (OSError, dns.exception.DNSException):
-        response.answer.clear()
-        response.set_rcode(dns.rcode.SERVFAIL)
+        _no_answer(response)
         return
     response.answer.extend(said.answer)
     response.authority.extend(said.authority)
     # A resolver that gets REFUSED from a zone's server has found no answer: that is SERVFAIL.
     known = said.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
     response.set_rcode(said.rcode() if known else dns.rcode.SERVFAIL)
+
+
+def _no_answer(response: dns.message.Message) -> None:
+    response.answer.clear()
+    response.set_rcode(dns.rcode.SERVFAIL)
 
 
 def _to_wire(query: dns.message.Message, response: dns.message.Message, *, udp: bool) -> bytes:
