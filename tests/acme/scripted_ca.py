@@ -57,6 +57,8 @@ class ScriptedCa:
         self.most_at_once = 0
         self.hold: Callable[[], Awaitable[None]] | None = None
         self.chain = b""
+        self.link = ""
+        """The Link header of the certificate."""
         self._at_once = 0
         self.entries = {
             "newNonce": "nonce",
@@ -291,7 +293,8 @@ class ScriptedCa:
         return Reply(body=self.order())
 
     def _on_cert(self, _: Any) -> Reply:
-        return Reply(body=self.chain, content_type="application/pem-certificate-chain")
+        headers = {"Link": self.link} if self.link else {}
+        return Reply(200, self.chain, headers, "application/pem-certificate-chain")
 
 
 def _is_signed(jws: Mapping[str, Any], jwk: Mapping[str, Any]) -> bool:

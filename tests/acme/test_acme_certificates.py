@@ -2,7 +2,7 @@
 
 import pytest
 from acme_support import CertificateKey, completing
-from scripted_ca import NAMES
+from scripted_ca import NAMES, Reply, problem
 
 from customdomains.acme.keys import load_private_key
 from customdomains.model.reasons import Reason
@@ -64,3 +64,61 @@ async def test_stored_key_that_is_none(engine, ca):
     assert (error.reason, error.order_lost) == (Reason.STORAGE_FAILED, False)
     assert "secret" not in error.message
     assert "/finalize" not in ca.seen
+
+
+# --- chains --------------------------------------------------------------------------------------
+
+
+async def _download(make_engine, ca, key, link, wanted="other"):
+    ca.status = "ready"
+    ca.link = link.format(base=ca.base)
+    engine = make_engine(preferred_chain=wanted)
+    issued = await engine.complete(f"{ca.base}/order", NAMES, key)
+    assert issued.chain_pem.encode() == ca.chain
+    return [path for path in ca.seen if path.startswith("/alternate")]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        "nonsense, alternate",
+        '<{base}/index>;rel="index"',
+        '<https://elsewhere.example/alternate>;rel="alternate"',
+        '<https://[::1/alternate>;rel="alternate"',
+    ],
+    ids=["none", "nonsense", "index", "elsewhere", "no-url"],
+)
+async def test_no_other_chain_that_could_be_asked_for(make_engine, ca, key, link, caplog):
+    assert await _download(make_engine, ca, key, link) == []
+    assert "no chain to 'other', only to 'authority'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(404, b""),
+        Reply(body=b"junk", content_type="application/pem-certificate-chain"),
+        Reply(body={}, content_type="text/html"),
+        problem("rateLimited", 429),
+    ],
+    ids=["gone", "junk", "html", "limited"],
+)
+async def test_other_chain_that_is_none(make_engine, ca, key, reply, caplog):
+    ca.stick("/alternate", reply)
+    asked = await _download(make_engine, ca, key, '<{base}/alternate>;rel="alternate"')
+    assert asked == ["/alternate"]
+    assert "no chain to 'other'" in caplog.text
+
+
+async def test_no_chain_is_asked_for_where_the_first_is_right(make_engine, ca, key, caplog):
+    link = '<{base}/alternate>;rel="alternate"'
+    assert await _download(make_engine, ca, key, link, "authority") == []
+    assert not caplog.records
+
+
+async def test_chains_without_end(make_engine, ca, key):
+    link = ", ".join(f'<{{base}}/alternate{n}>;rel="alternate"' for n in range(40))
+    for number in range(40):
+        ca.stick(f"/alternate{number}", Reply(404, b""))
+    assert len(await _download(make_engine, ca, key, link)) == 8

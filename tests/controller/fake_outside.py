@@ -18,6 +18,7 @@ from customdomains.model.certificate import (
 )
 from customdomains.model.claim import Claim, Contender, parse_claim
 from customdomains.model.evidence import Evidence, Nearby, Outcome, Place, ServerAnswer
+from customdomains.model.keys import KeyPair, KeyType
 from customdomains.model.names import CHALLENGE_LABEL
 from customdomains.model.reasons import Reason
 from customdomains.policy.findings import judge
@@ -131,6 +132,8 @@ class FakeCa:
         self._dns = dns
         self._now = now
         self.down = False
+        self.reuses = False
+        """Whether the issuer's settings say that keys are used again."""
         self.orders: dict[str, FakeOrder] = {}
         self.finalized: Counter[str] = Counter()
         """Orders by domain."""
@@ -203,8 +206,11 @@ class FakeEngine:
         self._step = step
         self._make = make
 
-    async def make_key(self, _wanted: Any, _current: Any) -> str:
-        return self._make()
+    async def make_key(
+        self, _wanted: KeyType | None, current: Callable[[], Awaitable[KeyPair | None]]
+    ) -> str:
+        pair = await current() if self._ca.reuses else None
+        return pair.key_pem if pair is not None else self._make()
 
     async def place(self, names: tuple[str, ...]) -> PlacedOrder:
         await asyncio.sleep(CA_LATENCY)

@@ -97,6 +97,11 @@ class Trouble(RuleBasedStateMachine):
         if not self.exists(key):
             self.it.apply(key, data.draw(st.sampled_from(NAMES[domain])))
 
+    @rule(reuses=st.booleans())
+    def rotate(self, reuses: bool) -> None:
+        """The settings say whether the next certificate gets a new key."""
+        self.it.ca.reuses = reuses
+
     @rule(key=keys)
     def delete(self, key: Key) -> None:
         if self.exists(key):

@@ -12,6 +12,8 @@ from schema import load, schema_of
 
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.devcluster.kubectl import KubectlError
+from customdomains.model.domain import parse_domain
+from customdomains.model.keys import SIZES, Algorithm
 from customdomains.model.status import mark_of
 
 pytestmark = pytest.mark.cluster
@@ -131,6 +133,43 @@ def test_the_domain_name_stays(control_plane: ControlPlane, namespace: str, crea
 def test_secret_names(create: Create, name: str) -> None:
     created = create(certificate={"secretName": name})
     assert created["spec"]["certificate"]["secretName"] == name
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"algorithm": "RSA"},
+        {"algorithm": "ECDSA"},
+        *({"algorithm": str(kind), "size": size} for kind in Algorithm for size in SIZES[kind]),
+    ],
+    ids=str,
+)
+def test_kinds_of_keys(create: Create, wanted: dict[str, Any]) -> None:
+    created = create(certificate={"privateKey": wanted})
+    assert created["spec"]["certificate"]["privateKey"] == wanted
+    key_type = parse_domain(created).key_type
+    assert key_type is not None
+    assert key_type.algorithm == wanted["algorithm"]
+    assert key_type.size == wanted.get("size", SIZES[key_type.algorithm][0])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ({}, "privateKey.algorithm: Required value"),
+        ({"size": 256}, "privateKey.algorithm: Required value"),
+        ({"algorithm": "Ed25519"}, 'supported values: "ECDSA", "RSA"'),
+        ({"algorithm": "RSA", "size": 1024}, "Unsupported value: 1024: supported values:"),
+        ({"algorithm": "RSA", "size": 256}, "256 or 384 with ECDSA"),
+        ({"algorithm": "ECDSA", "size": 2048}, "3072 or 4096 with RSA"),
+    ],
+    ids=str,
+)
+def test_kinds_of_keys_that_there_are_not(
+    create: Create, wanted: dict[str, Any], words: str
+) -> None:
+    message = refusal(lambda: create(certificate={"privateKey": wanted}))
+    assert words in message
 
 
 @pytest.mark.parametrize(

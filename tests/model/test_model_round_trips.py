@@ -30,6 +30,7 @@ from customdomains.model.claim import (
 from customdomains.model.domain import Issuance, Key, default_secret_name, parse_domain
 from customdomains.model.evidence import Outcome, Seen
 from customdomains.model.identity import mint_identity
+from customdomains.model.keys import SIZES, Algorithm, KeyType
 from customdomains.model.reasons import Reason
 from customdomains.model.status import Checks, Status, mark_of
 from customdomains.model.times import format_optional, format_time, parse_time
@@ -67,13 +68,14 @@ orders = st.builds(
     moments,
     st.none() | moments,
 )
+key_types = st.sampled_from([KeyType(kind, size) for kind in Algorithm for size in SIZES[kind]])
 certificates = st.builds(
     CertificateRecord,
     words,
     words,
     st.lists(words, min_size=1, max_size=2).map(tuple),
     moments,
-    st.builds(CertificateFacts, words, moments, moments, words),
+    st.builds(CertificateFacts, words, moments, moments, words, st.none() | key_types),
     st.none() | moments,
 )
 failures = st.builds(

@@ -10,6 +10,7 @@ from build import DAY, HOUR, MINUTE, NOW, RULES, SECOND
 
 from customdomains.model.certificate import Method
 from customdomains.model.domain import Issuance
+from customdomains.model.keys import Algorithm, KeyType
 from customdomains.model.names import NameRefusedError
 from customdomains.model.reasons import Reason
 from customdomains.policy import schedule
@@ -32,6 +33,7 @@ FRESH = build.seen(build.DELEGATED, NOW - 2 * SECOND)
 FRESH_BY_HAND = build.seen(build.TOKENED, NOW - 2 * SECOND)
 OPEN = build.order(Method.MANUAL)
 WAITED = build.claim(verification=build.proof(Method.MANUAL), order=OPEN)
+P256 = replace(build.facts(), key_type=KeyType())
 ANSWERED = build.evidence(build.answer(build.TOKEN, build.DIGEST))
 
 
@@ -191,6 +193,15 @@ ROWS = [
         claim=replace(PROVED, certificate=build.certificate())),
     row("another issuer", RESTS | {"jobs": (PlaceOrder,)}, memory=FRESH,
         domain=build.domain(issuer="other"),
+        claim=replace(PROVED, certificate=build.certificate())),
+    row("another kind of key", RESTS | {"jobs": (PlaceOrder,)}, memory=FRESH,
+        domain=build.domain(key_type=KeyType(Algorithm.RSA, 2048)),
+        claim=replace(PROVED, certificate=build.certificate(facts=P256))),
+    row("the kind of key that is there", RESTS | {"jobs": ()}, memory=FRESH,
+        domain=build.domain(key_type=KeyType()),
+        claim=replace(PROVED, certificate=build.certificate(facts=P256))),
+    row("a kind of key that was never noted", RESTS | {"jobs": ()}, memory=FRESH,
+        domain=build.domain(key_type=KeyType(Algorithm.RSA, 2048)),
         claim=replace(PROVED, certificate=build.certificate())),
     row("a new default issuer replaces nothing", RESTS | {"jobs": ()}, memory=FRESH,
         rules=replace(RULES, issuers=("other", "pebble")),
