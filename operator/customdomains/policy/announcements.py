@@ -120,8 +120,8 @@ def _handed_over(before: Claim, after: Claim) -> Announcement | None:
     if before.id != after.id or before.holder.namespace_uid == after.holder.namespace_uid:
         return None
     note = (
-        f"an administrator has handed {after.domain} over to this registration, with all that it "
-        f"had: its id is {after.id}"
+        f"an administrator has handed {after.domain} over to this registration, with the id and "
+        f"the records that it had: its id is {after.id}"
     )
     return Announcement("HandedOver", note)
 
