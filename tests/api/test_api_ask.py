@@ -56,8 +56,11 @@ class Edge:
         return self.registry.get_sample_value(f"customdomains_ask_{name}", labels) or 0
 
 
+BOUNDS = Bounds()
+
+
 @asynccontextmanager
-async def asking(bounds: Bounds | None = None) -> AsyncIterator[Edge]:
+async def asking(bounds: Bounds = BOUNDS) -> AsyncIterator[Edge]:
     claims: dict[str, Claim] = {}
     registry = CollectorRegistry()
     known = Known(claims.get, lambda: edge.synced, RULES)
@@ -276,20 +279,20 @@ async def test_of_too_many_connections_the_longest_idle_makes_room():
 
 
 @pytest.mark.parametrize(
-    "request_text",
+    ("request_text", "status"),
     [
-        f"GET /ask?domain={'a' * 5000} HTTP/1.1\r\nHost: x\r\n\r\n",
-        f"{ASK}X: {'a' * 5000}\r\n\r\n",
-        ASK + "".join(f"X-{n}: a\r\n" for n in range(80)) + "\r\n",
-        "\x16\x03\x01 TLS on a port of HTTP\r\n\r\n",
+        (f"GET /ask?domain={'a' * 9000} HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (f"{ASK}X: {'a' * 17000}\r\n\r\n", 431),
+        (ASK + "".join(f"X-{n}: a\r\n" for n in range(120)) + "\r\n", 431),
+        ("\x16\x03\x01 TLS on a port of HTTP\r\n\r\n", 400),
     ],
 )
 async def test_requests_that_are_too_large_or_malformed_end_the_connection(
-    edge, request_text, caplog
+    edge, request_text, status, caplog
 ):
     client = await Client.of(edge)
     client.send(request_text)
-    assert await client.status() == 400
+    assert await client.status() == status
     assert await client.ended()
     assert caplog.text == ""
 

@@ -42,7 +42,7 @@ async def counted(api, name, **labels) -> float:
         ("GET /healthz HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n", 400, "bad_request"),
         (head("GET /healthz", "Content-Length: -1"), 400, "bad_request"),
         (head("GET /healthz", "Content-Length: 1", "Content-Length: 2"), 400, "bad_request"),
-        (head("POST /domains", "Content-Length: 1", "Transfer-Encoding: chunked"), 400, "bad_request"),
+        (head("GET /", "Content-Length: 1", "Transfer-Encoding: chunked"), 400, "bad_request"),
         (head("GET /healthz", "X: \x00"), 400, "bad_request"),
         (head("GET http://[x/"), 400, "bad_request"),
         (head("CONNECT a:99999"), 400, "bad_request"),

@@ -155,7 +155,13 @@ def _connections(bounds: Bounds, runner: web.AppRunner, gate: Gate) -> Connectio
     server = cast("web.Server", runner.server)
 
     def make() -> Speaker:
-        return Speaker(server, connections, gate.metrics.malformed, bounds.keepalive)
+        return Speaker(
+            server,
+            connections,
+            gate.metrics.malformed,
+            keepalive=bounds.keepalive,
+            lingering=bounds.patience,
+        )
 
     connections = Connections(make, bounds, gate.metrics.cut)
     gate.metrics.watch_connections(lambda: len(connections))

@@ -22,6 +22,7 @@ from customdomains.api.answers import JSON, problem
 from customdomains.api.errors import Refused
 from customdomains.api.listening import Bounds, Connections
 from customdomains.api.metrics import AskMetrics
+from customdomains.api.speaking import Speaker
 from customdomains.model.claim import Claim
 from customdomains.model.names import NameRefusedError, a_labels
 from customdomains.policy.edge import may_be_served
@@ -34,14 +35,11 @@ _PLAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,6
 
 _MAX_NAME = 253  # characters, RFC 1035
 _METHODS = frozenset({"GET", "HEAD"})
-_MAX_LINE = 4096  # bytes of the request line, and of a header
-_MAX_HEADERS = 64
+_BOUNDS = Bounds()
 _SETTLE = 0.1  # seconds at the end for those who have just connected to ask
 _DRAIN = 1.0  # seconds for the last answers to be taken
 
 _log = logging.getLogger(__name__)
-_noise = logging.getLogger(f"{__name__}.noise")
-_noise.setLevel(logging.CRITICAL)  # aiohttp logs a traceback for every malformed request
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class Known:
 
 @asynccontextmanager
 async def answering_edges(
-    host: str | None, port: int, known: Known, metrics: AskMetrics, bounds: Bounds | None = None
+    host: str | None, port: int, known: Known, metrics: AskMetrics, bounds: Bounds = _BOUNDS
 ) -> AsyncIterator[int]:
     """Answer while the body runs; the port listened on is yielded. Raises OSError."""
 
@@ -67,16 +65,15 @@ async def answering_edges(
         metrics.answered(response.status, time.perf_counter() - begun)
         return response
 
-    server = web.Server(
-        answer,
-        access_log=None,
-        logger=_noise,
-        lingering_time=0,  # a body means nothing here, so none is waited for
-        max_line_size=_MAX_LINE,
-        max_field_size=_MAX_LINE,
-        max_headers=_MAX_HEADERS,
-    )
-    connections = Connections(server, bounds or Bounds())
+    def make() -> Speaker:
+        # A body means nothing here, so none is waited for.
+        return Speaker(server, connections, malformed, keepalive=bounds.keepalive, lingering=0)
+
+    def malformed(code: int) -> None:
+        metrics.answered(code, 0.0)
+
+    server = web.Server(answer)
+    connections = Connections(make, bounds)
     metrics.watch_connections(lambda: len(connections))
     try:
         async with connections.kept_in_bounds():

@@ -30,13 +30,17 @@ class Speaker(web.RequestHandler):
         server: web.Server,
         connections: Connections,
         told: Callable[[int], None],
+        *,
         keepalive: float,
+        lingering: float,
     ) -> None:
+        """Both times are in seconds: between requests, and for a body that nobody wants."""
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type] # as aiohttp's own runner passes it
             keepalive_timeout=keepalive,
+            lingering_time=lingering,
             max_line_size=MAX_LINE,
             max_field_size=MAX_FIELD,
             max_headers=MAX_FIELDS,
@@ -79,9 +83,10 @@ class Speaker(web.RequestHandler):
         if request.writer.output_size > 0 and not resp.prepared:
             raise ConnectionError("another answer has begun already")
         finished = await super().finish_response(request, resp, start_time)
-        self._asked = None
-        if self.transport is not None:
-            self._connections.rested(self.transport, ahead=self._ahead)
+        if self._asked is not None:
+            self._asked = None
+            if self.transport is not None:
+                self._connections.rested(self.transport, ahead=self._ahead)
         return finished
 
     def handle_error(
