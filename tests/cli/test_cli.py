@@ -26,7 +26,9 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in (*COMMANDS, "demo"))])
+@pytest.mark.parametrize(
+    "command", [(), ("account", "rollover"), *((name,) for name in (*COMMANDS, "demo"))]
+)
 def test_help_says_what_a_command_does(command, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main([*command, "--help"])
@@ -42,7 +44,9 @@ def test_the_version_is_the_package_s(capsys):
     assert capsys.readouterr().out.startswith("customdomains ")
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["dns", "--nonsense"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["dns", "--nonsense"], ["account"], ["account", "rollover"]]
+)
 def test_a_wrong_call_is_2(arguments, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(arguments)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from build import DAY, HOUR, MINUTE
@@ -13,6 +14,7 @@ from customdomains.settings import (
     API_VERSION,
     KIND,
     Duration,
+    Issuer,
     Settings,
     SettingsError,
     load_settings,
@@ -55,6 +57,17 @@ def test_where_edge_proxies_ask() -> None:
 def test_the_example_is_right() -> None:
     settings = load_settings(EXAMPLE, {})
     assert [issuer.name for issuer in settings.issuers] == ["letsencrypt", "letsencrypt-staging"]
+
+
+def test_what_is_said_of_issuers_is_right() -> None:
+    """The example in the documentation, which has each setting of an issuer."""
+    text = (EXAMPLE.parents[1] / "docs" / "issuers.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n", 1)[1].split("```", 1)[0]
+    described = yaml.safe_load(example)["issuers"]
+    assert len(parse({"issuers": described}).issuers) == 3
+    shown = {name for issuer in described for name in issuer}
+    assert shown == {field.encode_name for field in msgspec.structs.fields(Issuer)}
+    assert all(f"`{name}" in text for name in shown)
 
 
 @pytest.mark.parametrize(
