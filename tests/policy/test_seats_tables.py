@@ -113,6 +113,15 @@ def test_who_gets_no_seat(
     assert not words & (namespaces - {holder.key.namespace}), "it names another namespace"
 
 
+@pytest.mark.parametrize(("room", "words"), [(1, "and one other waits"), (2, "and 2 others wait")])
+def test_how_many_wait_is_said(room: int, words: str) -> None:
+    waiting = tuple(seat(name) for name in ("a", "b")[:room])
+    claim = replace(build.claim(), contenders=waiting)
+    refusal = seats.refuse(claim, OTHER, ClaimRules(contenders=room), seats=0)
+    assert refusal is not None
+    assert words in refusal.message
+
+
 def test_a_quota_is_for_newcomers() -> None:
     rules = ClaimRules(per_namespace=2)
     assert seats.over_quota("tenant", 1, rules) is None

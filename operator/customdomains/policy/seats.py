@@ -128,10 +128,11 @@ def refuse(claim: Claim, holder: Holder, rules: ClaimRules, seats: int) -> Refus
             "here once that is deleted",
         )
     if sum(seat.standing.active for seat in claim.contenders) >= rules.contenders:
+        others = f"{rules.contenders} others wait" if rules.contenders > 1 else "one other waits"
         return Refusal(
             Reason.TOO_MANY_CONTENDERS,
-            f"{claim.domain} is registered already, and {rules.contenders} others wait for it, "
-            "which is as many as may; it is tried again when one of them has gone",
+            f"{claim.domain} is registered already, and {others} for it, which is as many as may; "
+            "it is tried again when one of them has gone",
         )
     return None
 
