@@ -123,12 +123,26 @@ async def eventually(true: Callable[[], Awaitable[bool]], timeout: float = 20.0)
             await asyncio.sleep(0.02)
 
 
+_made: list[str] = []  # namespaces that may have domains in them
+
+
 def fresh_namespace(control_plane: ControlPlane) -> str:
     """A namespace of its own. It stays: nothing here would finish deleting it."""
     name = f"elsewhere-{secrets.token_hex(4)}"
+    _made.append(name)
     metadata = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
     control_plane.request("POST", "/api/v1/namespaces", metadata)
     return name
+
+
+def empty_namespaces(control_plane: ControlPlane) -> None:
+    """Delete what is left in them: other tests share the cluster."""
+    api = "/apis/customdomains.dev/v1"
+    for claim in control_plane.request("GET", f"{api}/domainclaims")["items"]:
+        if claim["spec"].get("holderRef", {}).get("namespace") in _made:
+            control_plane.request("DELETE", f"{api}/domainclaims/{claim['metadata']['name']}")
+    while _made:
+        control_plane.request("DELETE", f"{api}/namespaces/{_made.pop()}/customdomains")
 
 
 def fresh_name(stem: str = "shop") -> str:

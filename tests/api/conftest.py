@@ -1,9 +1,9 @@
 """Servers of the HTTP API on the real API server."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from api.calling import Caller, api_server, fresh_namespace
+from api.calling import Caller, api_server, empty_namespaces, fresh_namespace
 from api.unreliable import Unreliable
 
 from customdomains.cluster import ApiClient, load_connection
@@ -30,6 +30,13 @@ async def unreliable(control_plane: ControlPlane) -> AsyncIterator[Unreliable]:
     """The administrator's client, on bad days."""
     async with Unreliable(await load_connection(str(control_plane.kubeconfig))) as client:
         yield client
+
+
+@pytest.fixture(scope="module", autouse=True)
+def emptied(control_plane: ControlPlane) -> Iterator[None]:
+    """Nothing is left in namespaces beside `namespace`."""
+    yield
+    empty_namespaces(control_plane)
 
 
 @pytest.fixture

@@ -148,8 +148,8 @@ def claims_of(domain: Domain) -> list[dict[str, Any]]:
     return [
         claim
         for claim in claims
-        if claim["spec"]["holderRef"]["namespace"] == domain.namespace
-        and claim["spec"]["holderRef"]["name"] == domain.name
+        if (holder := claim["spec"].get("holderRef"))  # others are only reserved
+        and (holder["namespace"], holder["name"]) == (domain.namespace, domain.name)
     ]
 
 
