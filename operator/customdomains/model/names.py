@@ -103,7 +103,8 @@ def a_labels(text: str) -> str:
         )
     if "*" in typed:
         raise _invalid(
-            f"{_quoted(typed)} has a wildcard; register the domain itself and set spec.wildcard"
+            f"{_quoted(typed)} has a wildcard; register the domain itself (what is below it can be "
+            "covered by spec.wildcard of a CustomDomain)"
         )
     if _URL_PARTS.search(typed):
         raise _invalid(
