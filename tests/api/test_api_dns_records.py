@@ -199,6 +199,16 @@ async def test_nothing_stands_beside_a_cname(api):
     assert "there are A records" in answer.body["error"]
 
 
+async def test_what_to_delete_is_said_once(api):
+    await add(api, "192.0.2.1", "192.0.2.2")
+    which = {"name": WWW, "type": "A"}
+    answer = await api("DELETE", "/dns/records", json=which, params={"value": "192.0.2.1"})
+    assert (answer.status, answer.code) == (400, "invalid_query")
+    assert len((await shown(api))[0]["values"]) == 2
+    answer = await api("DELETE", "/dns/records", params={**which, "value": "192.0.2.1"})
+    assert answer.body["values"] == ["192.0.2.1"]
+
+
 async def test_a_set_is_bounded(api):
     values = [f"192.0.2.{number}" for number in range(MAX_VALUES)]
     assert (await add(api, *values)).status == 201

@@ -58,9 +58,11 @@ def added(body: bytes) -> Wanted:
 
 
 def removed(body: bytes, query: MultiMapping[str]) -> Wanted:
-    """What is to be deleted, by the body where there is one, else by the query. `Refused`."""
+    """What is to be deleted, by the body or by the query. Raises `Refused`."""
     checks = checking.of("deleteDnsRecords")
     sent = bool(body.strip())
+    if sent and query:  # whichever was left aside would have something deleted that is not meant
+        raise Refused("invalid_query", "there are a body and a query; say what to delete by one")
     parsed = checks.body(body) if sent else checks.object(checks.query(query, strict=True))
     kind = _type(parsed["type"])
     values = tuple(value_or_as_it_is(kind, text) for text in _values(parsed))
