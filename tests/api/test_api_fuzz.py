@@ -20,7 +20,7 @@ HANGS = 20.0  # seconds, much more than patience
 SHORT = Bounds(patience=0.25, keepalive=0.25)
 
 OFTEN = settings(
-    max_examples=25,
+    max_examples=20,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.generate),  # what fails is told; shrinking would take minutes
@@ -42,34 +42,25 @@ PATHS = st.sampled_from(
         "/metrics",
         "/openapi.json",
         "/",
-        "*",
         "//",
         "/%00%ff%2f..",
         "http://x/domains",
-        "x:1",
     ]
 )
-LATIN = st.text(st.characters(max_codepoint=255), max_size=30)
+VISIBLE = st.text(st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="\x7f"))
 QUERIES = st.one_of(
     st.just(""),
     st.builds(
         "?{}={}".format,
         st.sampled_from(["limit", "continue", "status", "domain_name", "label", "wait", "name"]),
-        st.one_of(LATIN, st.sampled_from(["active", "-1", "9" * 30, "%00", "%ff", "%"])),
+        st.one_of(VISIBLE, st.sampled_from(["active", "-1", "9" * 30, "%00", "%ff", "%"])),
     ),
 )
-METHODS = st.sampled_from(["GET", "POST", "DELETE", "HEAD", "PUT", "OPTIONS", "CONNECT", "get", ""])
-VERSIONS = st.sampled_from(["HTTP/1.1"] * 6 + ["HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/9", ""])
+METHODS = st.sampled_from(["GET", "POST", "DELETE", "HEAD", "PUT", "OPTIONS"])
 HEADERS = st.lists(
     st.one_of(
         st.sampled_from(
             [
-                "Host: x",
-                "Content-Length: 5",
-                "Content-Length: 5, 5",
-                "Content-Length: 99999999999999999999999",
-                "Transfer-Encoding: chunked",
-                "Transfer-Encoding: gzip, chunked",
                 "Content-Encoding: gzip",
                 "Content-Encoding: br",
                 "Expect: 100-continue",
@@ -79,12 +70,25 @@ HEADERS = st.lists(
                 "Upgrade: websocket",
                 "Idempotency-Key: a",
                 "Last-Event-ID: 1-1",
-                " folded",
             ]
         ),
-        st.builds("{}: {}".format, LATIN, LATIN),
+        st.builds("{}: {}".format, st.from_regex(r"[A-Za-z-]{1,20}", fullmatch=True), VISIBLE),
     ),
-    max_size=5,
+    max_size=3,
+)
+WRONG_HEADERS = st.sampled_from(
+    [
+        "Host: x",
+        "Content-Length: 5",
+        "Content-Length: 5, 5",
+        "Content-Length: 99999999999999999999999",
+        "Transfer-Encoding: chunked",
+        "Transfer-Encoding: gzip, chunked",
+        "Expect: 5",
+        " folded",
+        "no colon",
+        "X: \x00",
+    ]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -106,19 +110,35 @@ BODIES = st.one_of(
 
 @st.composite
 def requests(draw) -> bytes:
-    """Something like a request, in which anything may be wrong."""
-    line = f"{draw(METHODS)} {draw(PATHS)}{draw(QUERIES)} {draw(VERSIONS)}"
-    lines = [line, *(["Host: x"] if draw(st.integers(0, 9)) else []), *draw(HEADERS)]
+    """A request, in which one thing may be wrong."""
     body = draw(BODIES)
+    headers = ["Host: x", *draw(HEADERS)]
     if draw(st.booleans()):
-        lines.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+        headers.append("Transfer-Encoding: chunked")
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    else:
+        headers.append(f"Content-Length: {len(body)}")
+    wrong = draw(st.integers(0, 9))
+    version = "HTTP/1.1"
+    if wrong == 0:
+        headers.append(draw(WRONG_HEADERS))
+    elif wrong == 1:
+        headers.pop(draw(st.sampled_from([0, -1])))
+    elif wrong == 2:
+        version = draw(st.sampled_from(["HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTP/9", ""]))
+    lines = [f"{draw(METHODS)} {draw(PATHS)}{draw(QUERIES)} {version}", *headers, "", ""]
+    whole = "\r\n".join(lines).encode("latin-1") + body
+    if wrong != 3:
+        return whole
+    place = draw(st.integers(0, len(whole)))
+    return whole[:place] + draw(st.binary(max_size=3)) + whole[place + draw(st.integers(0, 2)) :]
 
 
 @st.composite
 def conversations(draw) -> list[bytes]:
     """What comes in pieces by one connection."""
-    whole = b"".join(draw(st.lists(requests() | st.binary(max_size=40), min_size=1, max_size=3)))
+    some = requests() if draw(st.integers(0, 9)) else st.binary(max_size=40)
+    whole = b"".join(draw(st.lists(some, min_size=1, max_size=3)))
     cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=2)))
     return [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
 
@@ -162,7 +182,7 @@ async def test_bytes_on_the_socket(port, caplog):
     @given(st.lists(conversations(), min_size=AT_ONCE, max_size=AT_ONCE))
     def speak(several):
         for sent, answer in zip(several, converse(port, several), strict=True):
-            assert b"internal_error" not in answer, (sent, answer)
+            assert b'"code":"internal_error"' not in answer, (sent, answer)
             assert answer == b"" or answer.startswith(b"HTTP/"), (sent, answer)
 
     await asyncio.to_thread(speak)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
@@ -88,6 +89,13 @@ class Speaker(web.RequestHandler):
             if self.transport is not None:
                 self._connections.rested(self.transport, ahead=self._ahead)
         return finished
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Log what aiohttp did not expect. It reads on in a body that it knows to be malformed."""
+        if isinstance(kw.get("exc_info"), web.RequestPayloadError):
+            self.log_debug(*args, **kw)
+        else:
+            super().log_exception(*args, **kw)
 
     def handle_error(
         self,
