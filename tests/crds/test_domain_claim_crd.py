@@ -131,6 +131,8 @@ def test_a_name_is_reserved_by_a_claim_that_has_nothing_else(control_plane: Cont
         "spec: {reservedFor: tenant}\n"
     )
     control_plane.run_kubectl("apply", "-f", "-", stdin=manifest)
+    shown = control_plane.run_kubectl("get", "domainclaim", "kept.example.com", "-o", "wide")
+    assert shown.splitlines()[1].split()[-1] == "tenant"
     path = f"{CLAIMS}/kept.example.com"
     kept = parse_claim(control_plane.request("GET", path))
     assert replace(kept, uid="", resource_version="", created=RESERVED.created) == replace(
@@ -158,6 +160,7 @@ SPECS: list[tuple[str, dict[str, Any], str]] = [
         "namespace": "tenant", "namespaceUID": "u"}}, "holderRef.name"),
     ("reserved for nobody", {"reservedFor": ""}, "reservedFor"),
     ("reserved for too much", {"reservedFor": "x" * 64}, "reservedFor"),
+    ("reserved for what is no namespace", {"reservedFor": "Shop_team"}, "reservedFor"),
 ]  # fmt: skip
 
 
