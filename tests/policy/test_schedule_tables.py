@@ -27,7 +27,7 @@ hexadecimal = st.text("0123456789abcdef", min_size=32, max_size=32)
 )
 def test_waiting_for_a_record(waited: timedelta, delay: timedelta) -> None:
     assert schedule.waiting_delay(waited) == delay
-    assert schedule.waiting_delay(waited, undecided=True) == max(delay, 3.5 * SECOND)
+    assert schedule.waiting_delay(waited, in_vain=True) == max(delay, 3.5 * SECOND)
 
 
 def test_after_failures() -> None:

@@ -38,8 +38,8 @@ J = TypeVar("J")
 
 CHECKS_AT_ONCE = 256
 VAIN_CHECKS_AT_ONCE = 128
-"""Checks of domains of which the last one found nobody who could say anything: they may take as
-long as a check may, so they have a lane of their own where nobody else has to wait for them."""
+"""Checks of domains of which the last ones were in vain: they may take as long as a check may, so
+they have a lane of their own where nobody else has to wait for them."""
 ORDERS_AT_ONCE = 128
 
 
@@ -195,8 +195,8 @@ class JobRunner:
 
 
 def _in_vain(last: Check | None, job: CheckDns) -> bool:
-    """Whether `job` repeats a check that nobody answered, and nobody waits for it."""
-    return last is not None and last.undecided_since is not None and job.request == last.request
+    """Whether `job` repeats checks that were in vain, and nobody waits for it."""
+    return last is not None and last.in_vain and job.request == last.request
 
 
 def _end_of(evidence: Evidence) -> str:

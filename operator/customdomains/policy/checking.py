@@ -112,9 +112,10 @@ def _check_delay(case: Case, check: Check) -> timedelta | None:
     if needs_proof(case) and not undecided:
         return schedule.PROOF_FRESHNESS
     if order is not None and order.method is Method.MANUAL:
-        return schedule.waiting_delay(case.now - order.placed_at, undecided=undecided)
+        return schedule.waiting_delay(case.now - order.placed_at, in_vain=check.in_vain)
     if known is None:
-        return schedule.waiting_delay(ownership.age(case.claim, case.now), undecided=undecided)
+        age = ownership.age(case.claim, case.now)
+        return schedule.waiting_delay(age, in_vain=check.in_vain)
     if undecided:
         return schedule.undecided_delay(check.at - (check.undecided_since or check.at))
     ends = ownership.proof_expired_at(case.claim, case.world.rules)

@@ -47,13 +47,13 @@ def jittered(delay: timedelta, identity: str, attempt: int) -> timedelta:
     return delay * (1 - turn / 10_000)
 
 
-def waiting_delay(waited: timedelta, *, undecided: bool = False) -> timedelta:
+def waiting_delay(waited: timedelta, *, in_vain: bool = False) -> timedelta:
     """Between two checks for a record somebody was asked to set `waited` ago.
 
-    Where the last one was `undecided` there is no such hurry: it costs the most, and what stands
+    Where the last ones were `in_vain` there is no such hurry: these cost the most, and what stands
     in the way is not mended within a minute.
     """
-    if waited < FIRST_MINUTE and not undecided:
+    if waited < FIRST_MINUTE and not in_vain:
         return FIRST_MINUTE_DELAY
     if waited < DENSE:
         return DENSE_DELAY

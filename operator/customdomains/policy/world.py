@@ -74,6 +74,11 @@ class Check:
     nearby_at: datetime | None = None
     undecided_since: datetime | None = None
 
+    @property
+    def in_vain(self) -> bool:
+        """Whether no answer came of it and of the one before: a single one may be an accident."""
+        return self.undecided_since is not None and self.undecided_since < self.at
+
 
 @dataclass(frozen=True, slots=True)
 class CheckDns:
