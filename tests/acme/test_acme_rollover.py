@@ -309,3 +309,20 @@ async def test_no_account_is_made_for_a_key_that_was_changed_just_now(make_engin
 
     await make_engine(Late()).place(NAMES)
     assert ca.kids[-1] == f"{ca.base}/me"
+
+
+async def test_answer_that_comes_too_late_needs_no_keys(make_engine, ca, key):
+    """The repeated answer is refused as by a wrong key; where the keys are kept may be down then."""
+
+    class Down(MemoryKeyStore):
+        async def load(self):
+            if self.made and ca.counts["/challenge"]:
+                raise PermissionError("the API server has just started")
+            return await super().load()
+
+    engine = make_engine(Down())
+    placed = await engine.place(NAMES)
+    ca.status = "ready"
+    ca.script("/challenge", Reply(500, b""), problem("malformed", detail="not pending"))
+    await engine.complete(placed.url, NAMES, key, placed.digests)
+    assert ca.counts["/finalize"] == 1

@@ -82,31 +82,31 @@ class Account:
         """The account and its key, as far as this process knows; raises OrderError."""
         return await self._identity.get()
 
-    async def post(
-        self, url: str, payload: bytes, *, accept: str = JSON, signer: Identity | None = None
-    ) -> Answer:
+    async def post(self, url: str, payload: bytes, *, accept: str = JSON) -> Answer:
         """POST `payload` (JSON, or POST_AS_GET) to `url`; raises as `Transport.post`.
 
         An account that the CA does not know any more is registered again, once; where another
-        process has changed the account's key, the request is signed anew, unless only the key of
-        `signer` will do.
+        process has changed the account's key, the request is signed anew.
         """
-        identity = signer or await self._identity.get()
+        identity = await self._identity.get()
         try:
-            return await self._post(identity, url, payload, accept)
+            return await self.post_as(identity, url, payload, accept=accept)
         except ProblemError as problem:
             fresh = await self._instead_of(identity, problem)
-            if fresh is None or (signer is not None and fresh.pem != signer.pem):
+            if fresh is None:
                 raise
-        return await self._post(fresh, url, payload, accept)
+        return await self.post_as(fresh, url, payload, accept=accept)
+
+    async def post_as(
+        self, signer: Identity, url: str, payload: bytes, *, accept: str = JSON
+    ) -> Answer:
+        """The same, where no other key than that of `signer` will do."""
+        sign = signing.by_account(signer.key, signer.url, payload)
+        return await self._transport.post(url, sign, accept=accept)
 
     async def read(self, url: str, *, accept: str = JSON) -> Answer:
         """POST-as-GET of `url` (section 6.3); raises as `post`."""
         return await self.post(url, POST_AS_GET, accept=accept)
-
-    async def _post(self, identity: Identity, url: str, payload: bytes, accept: str) -> Answer:
-        sign = signing.by_account(identity.key, identity.url, payload)
-        return await self._transport.post(url, sign, accept=accept)
 
     async def _instead_of(self, identity: Identity, problem: ProblemError) -> Identity | None:
         """Who should ask, where the CA may have refused because of who asked."""
@@ -145,7 +145,7 @@ class Account:
             return
         payload = json.dumps({"contact": list(wanted)}).encode()
         try:
-            await self._post(identity, identity.url, payload, JSON)
+            await self.post_as(identity, identity.url, payload)
         except (ProblemError, OrderError) as error:
             # Certificates do not depend on it.
             log.warning("%s: the account's contact can't be changed: %s", self._options.name, error)

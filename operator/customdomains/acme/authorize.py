@@ -128,16 +128,16 @@ async def _answer(
 ) -> messages.ChallengeBody:
     """Tell the CA that the record is in place (section 7.5.1); the challenge after that."""
     try:
-        answer = await account.post(waiting.challenge.uri, b"{}", signer=signer)
+        answer = await account.post_as(signer, waiting.challenge.uri, b"{}")
     except ProblemError as problem:
-        if (await account.signer()).pem != signer.pem:
-            raise _outdated(waiting.name) from None
         # An answer that was sent again after a broken connection comes too late if the first
         # was heard; then the authorization has moved on.
         authorization = wire.read_authorization(await account.read(waiting.url))
         challenge = wire.dns01(authorization)
         if challenge is None or challenge.status == messages.STATUS_PENDING:
-            raise problem from None
+            # To have read it, another key may have been needed.
+            changed = (await account.signer()).pem != signer.pem
+            raise (_outdated(waiting.name) if changed else problem) from None
     else:
         pace.heed(answer)
         challenge = wire.read_challenge(answer)
