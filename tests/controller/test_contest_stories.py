@@ -306,6 +306,34 @@ def test_a_contender_that_goes_is_forgotten_a_week_later(contested):
     assert contested.status(SHOP)["phase"] == "active"
 
 
+def test_a_contender_that_goes_unheard_is_found_by_the_sweep(contested):
+    contested.processes["a"].deaf = True
+    contested.delete(SITE)
+    contested.run_for(INTERVAL + 1)
+    assert contested.claim(NAME).contenders[0].standing.vacant_since is not None
+
+
+@pytest.mark.parametrize("key", [SHOP, SITE])
+def test_a_stale_cache_sends_nobody_away(contested, key):
+    """Only a live read shows that somebody is gone."""
+    before = contested.claim(NAME)
+    contested.processes["a"].store.drop_domain(key, contested.domain(key).uid)
+    contested.run_for(1)
+    assert contested.claim(NAME) == before
+
+
+def test_a_contender_s_namespace_made_anew_inherits_nothing(contested):
+    before = contested.status(SITE)
+    contested.renew_namespace("two")
+    contested.apply(SITE, NAME)
+    contested.run_for(10)
+    after = contested.status(SITE)
+    assert after["id"] != before["id"]
+    assert after["verificationToken"] != before["verificationToken"]
+    old = next(seat for seat in contested.claim(NAME).contenders if seat.id == before["id"])
+    assert old.standing.vacant_since is not None
+
+
 def test_who_inherits_from_a_deletion_over_http_is_told(pending):
     second = pending.status(SITE)["id"]
     pending.delete_over_http(SHOP)

@@ -1,4 +1,4 @@
-"""Which Secrets the sweep takes for nobody's, and removes a day later."""
+"""What the sweep takes for nobody's: Secrets, which go a day later, and seats."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -45,29 +45,33 @@ class Secrets:
         self.removed = True
 
 
-class NoDomains:
-    async def names(self) -> dict[Key, str]:
-        return {}
+class Domains:
+    """The only ones there are."""
 
-    async def read(self, _key: Key) -> CustomDomain | None:
-        return None
+    def __init__(self, *there: CustomDomain) -> None:
+        self.there = {domain.key: domain for domain in there}
+
+    async def names(self) -> dict[Key, str]:
+        return {key: domain.uid for key, domain in self.there.items()}
+
+    async def read(self, key: Key) -> CustomDomain | None:
+        return self.there.get(key)
 
 
 async def swept(
-    claim: Claim | None, role: str = ROLE_CERTIFICATE, orphaned: timedelta | None = None
+    claim: Claim | None,
+    role: str = ROLE_CERTIFICATE,
+    orphaned: timedelta | None = None,
+    *,
+    there: tuple[CustomDomain, ...] = (),
+    woken: list[Key] | None = None,
 ) -> Secrets:
     store = Store(lambda _key: None)
     if claim is not None:
         store.put_claim(claim)
     secrets = Secrets(role, None if orphaned is None else NOW - orphaned)
-    sweep = Sweep(
-        store,
-        NoDomains(),
-        secrets,
-        now=lambda: NOW,
-        wake=lambda _key: None,
-        retention=DAY,
-    )
+    keys: list[Key] = [] if woken is None else woken
+    sweep = Sweep(store, Domains(*there), secrets, now=lambda: NOW, wake=keys.append, retention=DAY)
     await sweep.sweep()
     return secrets
 
@@ -99,3 +103,20 @@ async def test_whose_secret(claim: Claim | None, role: str, used: bool) -> None:
 async def test_it_is_kept_for_a_day() -> None:
     assert not (await swept(None, orphaned=DAY - SECOND)).removed
     assert (await swept(None, orphaned=HOUR)).marked == NOW - HOUR
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [
+        ((), [build.RIVAL.key, build.KEY]),
+        ((build.domain(),), [build.RIVAL.key]),
+        ((build.domain(uid="anew"),), [build.RIVAL.key, build.KEY]),
+        ((build.domain(), build.domain(key=build.RIVAL.key, uid=build.RIVAL.uid)), []),
+    ],
+)
+async def test_every_seat_whose_resource_is_not_there_is_looked_after(
+    there: tuple[CustomDomain, ...], wanted: list[Key]
+) -> None:
+    woken: list[Key] = []
+    await swept(build.contested(), there=there, woken=woken)
+    assert woken == wanted

@@ -9,7 +9,7 @@ from typing import Any
 import build
 import pytest
 from build import DAY, NOW
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schema import faults, schema_of
 
@@ -145,7 +145,6 @@ def stored(claim: Claim) -> dict[str, Any]:
 
 
 @given(held | reserved)
-@settings(deadline=None)
 def test_a_claim_is_the_same_after_reading_it_back(claim: Claim) -> None:
     body = stored(claim)
     assert parse_claim(body) == claim
@@ -153,7 +152,6 @@ def test_a_claim_is_the_same_after_reading_it_back(claim: Claim) -> None:
 
 
 @given(held)
-@settings(deadline=None)
 def test_each_seat_sees_the_claim_as_its_own(claim: Claim) -> None:
     """What one seat sees has nothing of another's."""
     assert [seat.id for seat in claim.seats] == [claim.id, *(s.id for s in claim.contenders)]

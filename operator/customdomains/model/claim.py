@@ -193,7 +193,7 @@ def parse_claim(body: Mapping[str, Any]) -> Claim:
             certificate=_optional(parse_certificate, status.get("certificate")),
             failure=_optional(parse_failure, status.get("failure")),
             issue_handled=status.get("issueRequestHandled"),
-            standing=parse_standing(status.get("standing") or {}),
+            standing=_optional(parse_standing, status.get("standing")) or _FRESH,
             contenders=tuple(parse_contender(each) for each in status.get("contenders") or ()),
             reserved_for=reserved,
             metadata={k: meta[k] for k in _KEPT_METADATA if meta.get(k)} or None,
