@@ -312,7 +312,7 @@ async def test_no_account_is_made_for_a_key_that_was_changed_just_now(make_engin
 
 
 async def test_answer_that_comes_too_late_needs_no_keys(make_engine, ca, key):
-    """The repeated answer is refused as by a wrong key; where the keys are kept may be down then."""
+    """The repeated answer is refused as if by a wrong key; the keys may be out of reach then."""
 
     class Down(MemoryKeyStore):
         async def load(self):
