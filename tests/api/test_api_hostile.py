@@ -75,9 +75,7 @@ async def test_what_is_no_request_is_told_so_counted_and_over(api, text, status,
         (f"3\r\nabc\r\n0\r\nX: {'a' * 20000}\r\n\r\n",),
     ],
 )
-async def test_a_body_that_turns_out_malformed_is_not_waited_for(
-    api, pieces, monkeypatch, caplog
-):
+async def test_a_body_that_turns_out_malformed_is_not_waited_for(api, pieces, monkeypatch, caplog):
     monkeypatch.setattr("customdomains.api.receiving.PATIENCE", NO_PATIENCE_ENDS_IT)
     async with raw(api) as client:
         client.send(CHUNKED)
