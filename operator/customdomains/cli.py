@@ -222,7 +222,9 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
 
 
 def _raise_file_limit() -> None:
-    """Lookups may have some 900 sockets open at once; many systems start a process with 1,024."""
+    """Lookups may have some 900 sockets open at once, and callers of the api some 3,000; many systems
+    start a process with 1,024.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -272,6 +274,7 @@ async def _dns(settings: Settings, options: argparse.Namespace, stop: asyncio.Ev
 
 
 async def _api(settings: Settings, options: argparse.Namespace, stop: asyncio.Event) -> None:
+    _raise_file_limit()
     registry = CollectorRegistry()
     connection = await load_connection(options.kubeconfig)
     async with (
