@@ -185,10 +185,9 @@ async def _tenants(stage: Stage) -> AsyncIterator[_Tenants]:
     async with (
         asyncio.timeout(DEADLINE),
         aiohttp.ClientSession(headers=headers, connector=connector) as session,
+        asyncio.TaskGroup() as group,
     ):
         tenants = _Tenants(stage, session)
-        following = asyncio.create_task(tenants.follow())
-        try:
-            yield tenants
-        finally:
-            following.cancel()
+        following = group.create_task(tenants.follow())
+        yield tenants
+        following.cancel()
