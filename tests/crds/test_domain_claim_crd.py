@@ -193,5 +193,6 @@ def test_what_kubectl_prints(control_plane: ControlPlane, namespace: str) -> Non
     claim = replace(FULL, uid="", holder=build.holder(key=Key(namespace, "shop")))
     send(control_plane, "POST", claim)
     lines = control_plane.run_kubectl("get", "domainclaims").splitlines()
-    assert lines[0].split() == ["NAME", "NAMESPACE", "HOLDER", "VERIFIED", "EXPIRES", "AGE"]
+    titles = ["NAME", "NAMESPACE", "HOLDER", "RESERVED", "VERIFIED", "EXPIRES", "AGE"]
+    assert lines[0].split() == titles
     assert [build.DOMAIN, namespace, "shop"] in [line.split()[:3] for line in lines[1:]]
