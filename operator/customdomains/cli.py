@@ -222,9 +222,7 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
 
 
 def _raise_file_limit() -> None:
-    """Lookups may have some 900 sockets open at once, and callers of the api some 3,000; many systems
-    start a process with 1,024.
-    """
+    """Lookups may open some 900 sockets at once, the api some 3,000; many systems allow 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
