@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import logging
 import os
-import resource
 import secrets
 import signal
 import socket
@@ -50,6 +49,7 @@ from customdomains.wiring import (
     host_lookup,
     lookup,
     own_zones,
+    raise_file_limit,
     records_namespace,
     rules,
     served_zones,
@@ -59,8 +59,6 @@ from customdomains.wiring import (
 log = logging.getLogger("customdomains")
 
 DEFAULT_CONFIG = "/etc/customdomains/config.yaml"
-
-OPEN_FILES = 8192
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -183,7 +181,7 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
         Outside,
     )
 
-    _raise_file_limit()
+    raise_file_limit()
     registry = CollectorRegistry()
     connection = await load_connection(options.kubeconfig)
     async with (
@@ -219,14 +217,6 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
         host, port = split_listen(settings.controller.metrics_listen)
         with serve_probes(host, port, {"/readyz": controller.not_ready}, registry):
             await _until(stop, controller.run())
-
-
-def _raise_file_limit() -> None:
-    """Lookups may open some 900 sockets at once, the api some 3,000; many systems allow 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _dns(settings: Settings, options: argparse.Namespace, stop: asyncio.Event) -> None:
@@ -272,7 +262,7 @@ async def _dns(settings: Settings, options: argparse.Namespace, stop: asyncio.Ev
 
 
 async def _api(settings: Settings, options: argparse.Namespace, stop: asyncio.Event) -> None:
-    _raise_file_limit()
+    raise_file_limit()
     registry = CollectorRegistry()
     connection = await load_connection(options.kubeconfig)
     async with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 from customdomains.acme import AcmeEngine, ExternalAccount, IssuerOptions
@@ -18,6 +19,9 @@ from customdomains.model.dnszones import OwnZones
 from customdomains.model.keys import key_type
 from customdomains.policy.world import ClaimRules, NameRules, Rules
 from customdomains.settings import Issuer, Settings
+
+OPEN_FILES = 8192
+"""As many as a process may want to have open at once, and some to spare."""
 
 
 def api_options(settings: Settings) -> ApiOptions:
@@ -131,3 +135,11 @@ def split_listen(listen: str) -> tuple[str, int]:
     """Host and port of an address to listen at; an empty host stands for all."""
     host, _, port = listen.rpartition(":")
     return host.strip("[]"), int(port)
+
+
+def raise_file_limit() -> None:
+    """Lookups may open some 900 sockets at once, the api some 3,000; many systems allow 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
