@@ -46,9 +46,12 @@ class DnsRecord:
         return f"{self.namespace}/{self.object_name}"
 
     @property
-    def seniority(self) -> tuple[datetime, str]:
-        """Of two records that can't both be, the one where this is smaller came first."""
-        return self.created, self.uid
+    def seniority(self) -> tuple[datetime, bool, str]:
+        """Of two records that can't both be, the one where this is smaller came first.
+
+        Within one second that can't be told: then a CNAME, which would allow no other, gives way.
+        """
+        return self.created, self.type is RecordType.CNAME, self.uid
 
 
 def parse_record(body: Mapping[str, Any]) -> DnsRecord:
