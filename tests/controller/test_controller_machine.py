@@ -78,10 +78,21 @@ class Trouble(RuleBasedStateMachine):
         finally:
             self.it.close()
 
-    @initialize(key=keys, domain=domains, record=records)
-    def begin(self, key: Key, domain: str, record: str) -> None:
-        self.it.apply(key, domain)
+    @initialize(
+        wanted_by=st.lists(keys, min_size=1, max_size=3, unique=True),
+        domain=domains,
+        record=records,
+        later=moments,
+        then=records,
+    )
+    def begin(
+        self, wanted_by: list[Key], domain: str, record: str, later: float, then: str
+    ) -> None:
         self.it.dns.records[domain] = record
+        for key in wanted_by:
+            self.it.apply(key, domain)
+        self.it.run_for(later)
+        self.it.dns.records[domain] = then
 
     @invariant()
     def time_passes(self) -> None:
@@ -309,5 +320,5 @@ def _soothe(process: Process) -> None:
     process.self_check.silent = False
 
 
-Trouble.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+Trouble.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestTrouble = pytest.mark.timeout(300)(Trouble.TestCase)
