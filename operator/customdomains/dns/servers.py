@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import dns.message
@@ -115,18 +116,29 @@ class Servers:
         # Before waiting as well: whoever is refused takes no time at all.
         if self._rests(server, address, zone):
             return _NOT_ASKED
-        try:
-            async with asyncio.timeout(until - self._clock()):
-                await server.places.acquire()
-        except TimeoutError:
-            return _CROWDED
-        try:
+        async with self._place(server.places, until) as placed:
+            if not placed:
+                return _CROWDED
             # What was known before the wait may be out of date.
             if self._rests(server, address, zone):
                 return _NOT_ASKED
-            return await self._in_turn(server, address, zone, query, until)
+            async with self._place(self._places, until) as placed_in_all:
+                if not placed_in_all:
+                    return _CROWDED
+                return await self._put(server, address, zone, query, until)
+
+    @asynccontextmanager
+    async def _place(self, places: asyncio.Semaphore, until: float) -> AsyncIterator[bool]:
+        """One of `places`, while the body runs; false where none was free in time."""
+        placed = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(until - self._clock()):
+                placed = await places.acquire()
+        try:
+            yield placed
         finally:
-            server.places.release()
+            if placed:
+                places.release()
 
     def _server(self, address: str) -> _Server:
         server = self._servers.get(address)
@@ -149,24 +161,6 @@ class Servers:
         # A zone that has never been asked for may have the server that others only pretend.
         first = about is None
         return server.trials >= _TRIALS or (not first and now < server.silence.until)
-
-    async def _in_turn(
-        self,
-        server: _Server,
-        address: str,
-        zone: dns.name.Name,
-        query: Question,
-        until: float,
-    ) -> Reply:
-        try:
-            async with asyncio.timeout(until - self._clock()):
-                await self._places.acquire()
-        except TimeoutError:
-            return _CROWDED
-        try:
-            return await self._put(server, address, zone, query, until)
-        finally:
-            self._places.release()
 
     async def _put(
         self,
