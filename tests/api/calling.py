@@ -12,9 +12,10 @@ import aiohttp
 from api.conformance import faults
 from prometheus_client import CollectorRegistry
 
-from customdomains.api import ApiOptions, serving
+from customdomains.api import ApiOptions, run_api, serving
 from customdomains.cluster import ApiClient
 from customdomains.devcluster.controlplane import ControlPlane
+from customdomains.devcluster.rundir import free_port
 from customdomains.policy.world import Rules
 
 ZONE = "delegated.example.net"
@@ -100,6 +101,30 @@ async def api_server(
             yield caller
     finally:
         stop.set()
+        await running
+
+
+@dataclass(frozen=True)
+class Process:
+    """All of `run_api`, in a task; it ends when `stop` is set."""
+
+    caller: Caller
+    port: int
+    registry: CollectorRegistry
+    stop: asyncio.Event
+    running: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def api_process(client: ApiClient, namespace: str) -> AsyncIterator[Process]:
+    """A process that the body has to stop; its end is waited for."""
+    stop, port, registry = asyncio.Event(), free_port(), CollectorRegistry()
+    options = ApiOptions("127.0.0.1", port, namespace, RULES, token_file=None)
+    running = asyncio.create_task(run_api(options, client, registry, stop))
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        caller = Caller(session)
+        await eventually(lambda: is_ready(caller))
+        yield Process(caller, port, registry, stop, running)
         await running
 
 

@@ -9,19 +9,16 @@ from dataclasses import replace
 import aiohttp
 import pytest
 from api import claims
-from api.calling import RULES, Caller, api_server, eventually, fresh_name, is_ready
+from api.calling import api_process, api_server, eventually, fresh_name
 from api.phases import put_phase, until_waiting
 from cluster.background import running
 from cluster.relay import relayed
-from prometheus_client import CollectorRegistry
 
-from customdomains.api import ApiOptions, run_api
 from customdomains.api.directory import Directory
 from customdomains.api.following import following
 from customdomains.api.resources import render_resource
 from customdomains.cluster import ApiClient, load_connection
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
-from customdomains.devcluster.rundir import free_port
 
 pytestmark = pytest.mark.cluster
 
@@ -256,18 +253,13 @@ async def test_a_stream_has_its_time(api, monkeypatch):
 
 
 async def test_streams_end_with_the_process(client, namespace):
-    stop, port, registry = asyncio.Event(), free_port(), CollectorRegistry()
-    options = ApiOptions("127.0.0.1", port, namespace, RULES, token_file=None)
-    server = asyncio.create_task(run_api(options, client, registry, stop))
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-        api = Caller(session)
-        await eventually(lambda: is_ready(api))
+    async with api_process(client, namespace) as process:
+        api = process.caller
         made = await api.register(fresh_name())
         async with streaming(api, made) as stream:
             assert await stream.status() == "pending"
-            stop.set()
+            process.stop.set()
             assert await stream.event() is None
-        await server
 
 
 async def test_who_can_t_be_told_of_is_said_before_any_stream(api):

@@ -2,9 +2,8 @@
 
 import asyncio
 
-import aiohttp
 import pytest
-from api.calling import RULES, Caller, api_server, eventually, fresh_name, is_ready
+from api.calling import RULES, api_process, api_server, eventually, fresh_name, is_ready
 from api.standin import find_wrong, standing_in
 from cluster.relay import relayed
 from prometheus_client import CollectorRegistry
@@ -12,7 +11,6 @@ from prometheus_client import CollectorRegistry
 from customdomains.api import ApiOptions, run_api
 from customdomains.cluster import ApiClient, NotFound, load_connection
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
-from customdomains.devcluster.rundir import free_port
 
 pytestmark = pytest.mark.cluster
 
@@ -92,14 +90,6 @@ async def test_a_claim_is_given_back_where_the_resource_is_refused(
         assert await is_missing(client, name, namespace)
 
 
-async def cut_whoever_comes(relay):
-    """Connections end at once instead of after the client's patience."""
-    while True:
-        await relay.accepted.wait()
-        relay.accepted.clear()
-        relay.cut()
-
-
 async def test_reads_go_on_while_the_api_server_is_away(control_plane, client, namespace):
     target = await load_connection(str(control_plane.kubeconfig))
     async with (
@@ -120,7 +110,7 @@ async def test_reads_go_on_while_the_api_server_is_away(control_plane, client, n
             api("DELETE", f"/domains/{made['id']}"),
             api("POST", f"/domains/{made['id']}/verify"),
         ]
-        cutting = asyncio.create_task(cut_whoever_comes(relay))
+        cutting = asyncio.create_task(relay.cut_whoever_comes())
         for answer in await asyncio.gather(*calls):
             assert (answer.status, answer.code) == (500, "storage_error")
         cutting.cancel()
@@ -150,30 +140,25 @@ async def test_unready_until_everything_is_read(control_plane, namespace):
 
 
 async def test_what_is_under_way_is_finished_at_the_end(client, namespace):
-    stop, port, registry = asyncio.Event(), free_port(), CollectorRegistry()
-    options = ApiOptions("127.0.0.1", port, namespace, RULES, token_file=None)
-    server = asyncio.create_task(run_api(options, client, registry, stop))
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-        api = Caller(session)
-        await eventually(lambda: is_ready(api))
+    async with api_process(client, namespace) as process:
+        api = process.caller
         made = await api.register(fresh_name())
         call = asyncio.ensure_future(api("POST", f"/domains/{made['id']}/verify"))
 
         async def under_way() -> bool:
-            waiting = {"for": "controller"}
-            return registry.get_sample_value("customdomains_http_requests_waiting", waiting) == 1
+            metric, waiting = "customdomains_http_requests_waiting", {"for": "controller"}
+            return process.registry.get_sample_value(metric, waiting) == 1
 
         async def closed() -> bool:
             return not await is_ready(api)
 
         await eventually(under_way)
-        stop.set()
+        process.stop.set()
         await eventually(closed)
-        assert not server.done()
+        assert not process.running.done()
         wrong = find_wrong("RecordMissing", "there is no record")
         async with standing_in(client, namespace, on_check=wrong):
             assert (await call).code == "record_missing"
-        await server
 
 
 async def test_an_address_in_use_stops_the_start(client, namespace):

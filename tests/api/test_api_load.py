@@ -8,16 +8,13 @@ from functools import partial
 import aiohttp
 import pytest
 from api import claims
-from api.calling import RULES, Caller, api_server, eventually, fresh_name, is_ready
+from api.calling import Caller, api_process, api_server, eventually, fresh_name
 from api.phases import until_waiting
 from api.rawclient import head, raw
 from cluster.relay import relayed
-from prometheus_client import CollectorRegistry
 
-from customdomains.api import ApiOptions, run_api
 from customdomains.cluster import ApiClient, load_connection
 from customdomains.cluster.kinds import CUSTOM_DOMAINS
-from customdomains.devcluster.rundir import free_port
 
 pytestmark = pytest.mark.cluster
 
@@ -178,22 +175,18 @@ async def test_bodies_on_their_way_are_bounded_and_are_no_work(client, namespace
 
 
 async def test_a_body_that_is_on_its_way_at_the_end_is_taken(client, namespace):
-    stop, port = asyncio.Event(), free_port()
-    options = ApiOptions("127.0.0.1", port, namespace, RULES, token_file=None)
-    server = asyncio.create_task(run_api(options, client, CollectorRegistry(), stop))
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-        api = Caller(session)
-        await eventually(lambda: is_ready(api))
+    async with api_process(client, namespace) as process:
+        api = process.caller
         async with raw(api) as sender:
             body = f'{{"domain_name": "{fresh_name()}"}}'
             sender.send(head("POST /domains", f"Content-Length: {len(body)}"))
             sender.send(body[:5])
             await until_waiting(api, 1, "body")
-            stop.set()
+            process.stop.set()
 
             async def closed() -> bool:
                 try:
-                    await asyncio.open_connection("127.0.0.1", port)
+                    await asyncio.open_connection("127.0.0.1", process.port)
                 except OSError:
                     return True
                 return False
@@ -201,4 +194,3 @@ async def test_a_body_that_is_on_its_way_at_the_end_is_taken(client, namespace):
             await eventually(closed)
             sender.send(body[5:])
             assert (await sender.answer()).status == 201
-        await server

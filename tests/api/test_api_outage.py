@@ -130,14 +130,6 @@ async def test_a_deletion_that_is_cut_short_anywhere_is_finished_by_the_next(
     assert statuses[-1] == 204
 
 
-async def cut_whoever_comes(relay):
-    """Connections end at once instead of after the client's patience."""
-    while True:
-        await relay.accepted.wait()
-        relay.accepted.clear()
-        relay.cut()
-
-
 async def test_each_request_while_the_api_server_is_away(control_plane, client, namespace):
     target = await load_connection(str(control_plane.kubeconfig))
     more = {"zones": (ZONE,), "records_namespace": namespace, "controller_timeout": 1}
@@ -195,7 +187,7 @@ async def test_each_request_while_the_api_server_is_away(control_plane, client, 
         ]
         relay.hold()
         relay.cut()
-        cutting = asyncio.create_task(cut_whoever_comes(relay))
+        cutting = asyncio.create_task(relay.cut_whoever_comes())
         for method, path, options in away:
             answer = await api(method, path, **options)
             assert (answer.status, answer.code) == STORAGE, (method, path)

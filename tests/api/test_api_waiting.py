@@ -2,15 +2,11 @@
 
 import asyncio
 
-import aiohttp
 import pytest
-from api.calling import RULES, Caller, api_server, eventually, fresh_name, is_ready
+from api.calling import api_process, api_server, fresh_name
 from api.phases import FACTS, put_phase, until_waiting
-from prometheus_client import CollectorRegistry
 
-from customdomains.api import ApiOptions, run_api
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
-from customdomains.devcluster.rundir import free_port
 
 pytestmark = pytest.mark.cluster
 
@@ -180,15 +176,10 @@ async def test_who_has_left_leaves_the_place(api, monkeypatch):
 
 
 async def test_at_the_end_of_the_process_waits_end_with_what_is_known(client, namespace):
-    stop, port, registry = asyncio.Event(), free_port(), CollectorRegistry()
-    options = ApiOptions("127.0.0.1", port, namespace, RULES, token_file=None)
-    server = asyncio.create_task(run_api(options, client, registry, stop))
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-        api = Caller(session)
-        await eventually(lambda: is_ready(api))
+    async with api_process(client, namespace) as process:
+        api = process.caller
         made = await api.register(fresh_name())
         waiting = begin(api, made, "wait=active&timeout=2m")
         await until_waiting(api, 1)
-        stop.set()
+        process.stop.set()
         assert outcome(await waiting) == ("pending", "interrupted")
-        await server

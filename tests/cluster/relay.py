@@ -33,6 +33,13 @@ class Relay:
         for writer in self._writers:
             writer.transport.abort()
 
+    async def cut_whoever_comes(self) -> None:
+        """Until cancelled, end connections at once, instead of after the client's patience."""
+        while True:
+            await self.accepted.wait()
+            self.accepted.clear()
+            self.cut()
+
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted.set()
         self._writers.add(writer)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from build import NOW
+from crds.posting import API, post, refusal
 from scenes import SCENES, status_of
 from schema import load, schema_of
 
@@ -18,7 +19,6 @@ from customdomains.model.status import mark_of
 
 pytestmark = pytest.mark.cluster
 
-API = "/apis/customdomains.dev/v1"
 PLAIN, LABELS = "plain domain name such as www.example.com", "at least two labels"
 EMPTY, HYPHEN, LONG = "must not have an empty label", "begin or end with a hyphen", "63 characters"
 OBJECT_NAME = "must be a Kubernetes object name"
@@ -28,26 +28,11 @@ Create = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def create(control_plane: ControlPlane, namespace: str) -> Create:
-    def post(name: str = "shop", domain: Any = "shop.example.com", **spec: Any) -> dict[str, Any]:
-        body = {
-            "apiVersion": "customdomains.dev/v1",
-            "kind": "CustomDomain",
-            "metadata": {"name": name},
-            "spec": {"domainName": domain, **spec},
-        }
-        path = f"{API}/namespaces/{namespace}/customdomains?fieldValidation=Strict"
-        created: dict[str, Any] = control_plane.request("POST", path, body)
-        return created
+    def create(name: str = "shop", domain: Any = "shop.example.com", **spec: Any) -> dict[str, Any]:
+        wanted = {"domainName": domain, **spec}
+        return post(control_plane, namespace, "CustomDomain", {"name": name}, wanted)
 
-    return post
-
-
-def refusal(attempt: Callable[[], Any]) -> str:
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        attempt()
-    assert caught.value.code == 422
-    message: str = json.load(caught.value)["message"]
-    return message
+    return create
 
 
 def put_status(plane: ControlPlane, body: dict[str, Any], status: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The DNSRecord CRD on a real API server: what it refuses, fills in and prints."""
 
-import json
 import urllib.error
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from crds.posting import API, post, refusal
 
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.model.dnsrecord import (
@@ -22,7 +22,6 @@ from customdomains.model.dnsvalues import MAX_VALUE, MAX_VALUES, RecordType
 
 pytestmark = pytest.mark.cluster
 
-API = "/apis/customdomains.dev/v1"
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dns-record.yaml"
 LONG = ".".join(["a" * 63] * 3 + ["b" * 61])
 
@@ -31,28 +30,13 @@ Create = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def create(control_plane: ControlPlane, namespace: str) -> Create:
-    def post(
+    def create(
         name: Any = "www.example.net", kind: Any = "A", values: Any = ("192.0.2.10",), **more: Any
     ) -> dict[str, Any]:
-        body = {
-            "apiVersion": "customdomains.dev/v1",
-            "kind": "DNSRecord",
-            "metadata": {"generateName": "record-"},
-            "spec": {"name": name, "type": kind, "values": values, **more},
-        }
-        path = f"{API}/namespaces/{namespace}/dnsrecords?fieldValidation=Strict"
-        created: dict[str, Any] = control_plane.request("POST", path, body)
-        return created
+        wanted = {"name": name, "type": kind, "values": values, **more}
+        return post(control_plane, namespace, "DNSRecord", {"generateName": "record-"}, wanted)
 
-    return post
-
-
-def refusal(attempt: Callable[[], Any]) -> str:
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        attempt()
-    assert caught.value.code == 422
-    message: str = json.load(caught.value)["message"]
-    return message
+    return create
 
 
 @pytest.mark.parametrize(

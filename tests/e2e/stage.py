@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from customdomains.devcluster.audit import Write
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.devcluster.kubeconfig import write_kubeconfig
 from customdomains.devcluster.operatorprocs import Operator, Surroundings
@@ -147,6 +148,27 @@ class Stage:
     def wait_leading(self) -> str:
         """Who leads, as soon as somebody does."""
         return until(self.leader, "somebody leads", explain=self.log)
+
+    def allows(self, account: str, verb: str, **resource: str) -> bool:
+        """Whether the roles let a process do that to a `resource` (a SubjectAccessReview's
+        resourceAttributes)."""
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SubjectAccessReview",
+            "spec": {
+                "user": ACCOUNTS[account],
+                "groups": ["system:serviceaccounts", "system:authenticated"],
+                "resourceAttributes": {"verb": verb, **resource},
+            },
+        }
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        verdict: bool = self.plane.request("POST", path, review)["status"]["allowed"]
+        return verdict
+
+    def refused_writes(self) -> list[Write]:
+        """What the roles have kept a process from: they lack nothing that it needs."""
+        ours = set(ACCOUNTS.values())
+        return [write for write in self.plane.writes() if write.user in ours and write.code == 403]
 
     def log(self) -> str:
         """What the shared controller has logged."""

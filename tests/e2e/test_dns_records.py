@@ -15,8 +15,7 @@ import pytest
 from customdomains.devcluster.rundir import free_port
 from e2e.backend import Backend
 from e2e.responder import TIMEOUT
-from e2e.stage import ACCOUNTS, OPERATOR_NAMESPACE, Stage
-from e2e.test_http import refused_writes
+from e2e.stage import OPERATOR_NAMESPACE, Stage
 from e2e.waiting import until
 
 pytestmark = pytest.mark.cluster
@@ -45,23 +44,8 @@ def scrape(url: str) -> str:
 
 
 def allowed(stage: Stage, account: str, verb: str, namespace: str) -> bool:
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "spec": {
-            "user": ACCOUNTS[account],
-            "groups": ["system:serviceaccounts", "system:authenticated"],
-            "resourceAttributes": {
-                "group": "customdomains.dev",
-                "resource": "dnsrecords",
-                "verb": verb,
-                "namespace": namespace,
-            },
-        },
-    }
-    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-    verdict: bool = stage.plane.request("POST", path, review)["status"]["allowed"]
-    return verdict
+    kind = {"group": "customdomains.dev", "resource": "dnsrecords"}
+    return stage.allows(account, verb, **kind, namespace=namespace)
 
 
 def test_every_dns_process_serves_what_was_posted_and_what_was_applied(stage: Stage):
@@ -81,7 +65,7 @@ def test_every_dns_process_serves_what_was_posted_and_what_was_applied(stage: St
         logs.append(api.log_of("api").read_text())
         assert not any("Traceback" in log for log in logs)
         assert all("is not served: there are A records" in log for log in logs[:-1])
-        assert refused_writes(stage) == []
+        assert stage.refused_writes() == []
     finally:
         for process in (*replicas, api):
             process.stop()

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 
-from customdomains.devcluster.audit import Write
 from e2e.certificates import assert_serves
 from e2e.domains import Domain
-from e2e.stage import ACCOUNTS, Stage
+from e2e.stage import Stage
 from e2e.waiting import until
 
 pytestmark = [pytest.mark.cluster, pytest.mark.acme]
@@ -50,7 +49,7 @@ def test_registered_over_http_and_answered_by_hand(stage: Stage, namespace, back
     assert (code, again["status"]) == (201, "pending")
     assert again["id"] != made["id"]
     assert backend.call("DELETE", f"/domains/{again['id']}")[0] == 204
-    assert refused_writes(stage) == []
+    assert stage.refused_writes() == []
 
 
 def test_deleted_one_way_and_registered_the_other_at_once(stage: Stage, namespace, backend):
@@ -78,23 +77,7 @@ def test_deleted_one_way_and_registered_the_other_at_once(stage: Stage, namespac
     assert domain.body() is None
 
 
-def refused_writes(stage: Stage) -> list[Write]:
-    """What the roles have kept a process from: they lack nothing that it needs."""
-    ours = set(ACCOUNTS.values())
-    return [write for write in stage.plane.writes() if write.user in ours and write.code == 403]
-
-
 @pytest.mark.parametrize("account", ["api", "dns"])
 @pytest.mark.parametrize("verb", ["get", "list", "watch", "create", "update", "delete"])
 def test_roles_of_api_and_dns_give_no_secrets(stage: Stage, account, verb):
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SubjectAccessReview",
-        "spec": {
-            "user": ACCOUNTS[account],
-            "groups": ["system:serviceaccounts", "system:authenticated"],
-            "resourceAttributes": {"verb": verb, "resource": "secrets", "namespace": "default"},
-        },
-    }
-    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-    assert stage.plane.request("POST", path, review)["status"]["allowed"] is False
+    assert stage.allows(account, verb, resource="secrets", namespace="default") is False

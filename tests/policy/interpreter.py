@@ -6,29 +6,29 @@ want the same domain.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import build
-from build import NAMESPACE_UID, NOW
+from build import NAMESPACE_UID
+from register import Register
 from schema import faults, schema_of
 
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
-from customdomains.model.claim import Claim, Contender, parse_claim, render_claim
+from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
-from customdomains.model.identity import Identity
 from customdomains.model.status import mark_of
 from customdomains.policy import nearby, schedule
 from customdomains.policy.decide import decide
 from customdomains.policy.findings import judge
 from customdomains.policy.leaving import leave
-from customdomains.policy.ownership import holder_of, proof_expired_at
+from customdomains.policy.ownership import holder_of
 from customdomains.policy.registration import new_claim
-from customdomains.policy.seats import IDLE_SEATS, enter
+from customdomains.policy.seats import enter
 from customdomains.policy.world import (
-    Announcement,
     Check,
     CheckDns,
     CompleteOrder,
@@ -42,105 +42,11 @@ from customdomains.policy.world import (
     PlaceOrder,
     Plan,
     ReplaceClaim,
-    Rules,
     World,
 )
 
 TURNS = 4
-_CLAIM, _DOMAIN = schema_of("DomainClaim"), schema_of("CustomDomain")
-
-
-class Register:
-    """The claim on `build.DOMAIN`, who wants it, and the clock."""
-
-    def __init__(self, rules: Rules = build.RULES) -> None:
-        self.rules = rules
-        self.now = NOW + timedelta(milliseconds=700)
-        self.claim: Claim | None = None
-        self.wanted_by: list[Interpreter] = []
-        self.identities: dict[str, str] = {}
-        self.told: list[Announcement] = []
-        self._version = 0
-
-    def mint(self) -> Identity:
-        number = len(self.identities) + 1
-        identity = Identity(f"{number:032x}", f"{number:064x}")
-        self.identities[identity.id] = identity.token
-        return identity
-
-    def settle(self) -> None:
-        """Let everybody decide until nobody has anything to do without news."""
-        for _ in range(2 * len(self.wanted_by) + 2):
-            before = self.claim
-            for who in self.wanted_by:
-                who.act()
-            if self.claim == before:
-                break
-        else:
-            raise AssertionError("they do not come to rest")
-        for who in self.wanted_by:
-            who.rests()
-
-    def store(self, claim: Claim | None) -> None:
-        """What the API server makes of it."""
-        if claim is None:
-            assert self.claim is not None
-            assert self.claim.reserved_for is None, "a reservation is lost"
-            self.claim = None
-            return
-        if self.claim is not None:
-            assert claim != self.claim
-            assert claim.resource_version == self.claim.resource_version
-            self._nobody_is_displaced(self.claim, claim)
-            self._who_leaves_leaves_for_good(self.claim, claim)
-        self._seats_are_in_order(claim)
-        body = json.loads(json.dumps(render_claim(claim)))
-        assert list(faults(_CLAIM["properties"]["spec"], body["spec"])) == []
-        assert list(faults(_CLAIM["properties"]["status"], body.get("status", {}))) == []
-        self._version += 1
-        body["metadata"] |= {
-            "uid": claim.uid or f"claim-{self._version}",
-            "resourceVersion": str(self._version),
-        }
-        created = claim.created if claim.uid else self.now
-        body["metadata"]["creationTimestamp"] = created.strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.claim = parse_claim(body)
-
-    def _seats_are_in_order(self, claim: Claim) -> None:
-        namespaces = [seat.holder.namespace_uid for seat in claim.seats]
-        assert len(namespaces) == len(set(namespaces)), "a namespace has two seats"
-        assert len(claim.contenders) <= self.rules.claims.contenders + IDLE_SEATS
-        for seat in claim.seats:
-            assert self.identities.get(seat.id, seat.token) == seat.token, "another token"
-        if self.claim is None:
-            return
-        kept = {seat.holder.namespace_uid: seat.id for seat in self.claim.seats}
-        for seat in claim.seats:
-            assert kept.get(seat.holder.namespace_uid, seat.id) == seat.id, "another id"
-
-    def _who_leaves_leaves_for_good(self, before: Claim, after: Claim) -> None:
-        """Whoever is there keeps the seat, with what is on record for its Secret."""
-        left = {seat.id: seat for seat in after.seats}
-        for seat in before.seats:
-            kept, standing = left.get(seat.id), seat.standing
-            there = any(
-                who.domain is not None and who.domain.uid == seat.holder.uid
-                for who in self.wanted_by
-            )
-            if kept is None:
-                assert not there, "a seat is given up whose owner lives"
-                gone = standing.vacant_since or standing.expired_at or standing.release
-                assert gone, "a seat is not kept for its namespace"
-            elif there and after.id != before.id:
-                assert kept.certificate == seat.certificate, "a Secret is forgotten"
-
-    def _nobody_is_displaced(self, before: Claim, after: Claim) -> None:
-        if before.id == after.id or before.verification is None:
-            return
-        left = before.standing.vacant_since is not None or before.standing.release
-        ends = proof_expired_at(before, self.rules)
-        assert left or (ends is not None and self.now >= ends), "a proved holder is displaced"
-        assert left or after.verification is not None, "displaced without any proof"
+_DOMAIN = schema_of("CustomDomain")
 
 
 class Interpreter:
@@ -216,6 +122,16 @@ class Interpreter:
     def turn(self) -> None:
         """Decide and act until there is nothing more to do without news."""
         self.register.settle()
+
+    def pass_until(self, end: datetime, work: Callable[[], None]) -> None:
+        """Let time pass, from due time to due time; at each `work` lets jobs end."""
+        while self.due is not None and self.due <= end:
+            self.now = self.due
+            self.turn()
+            work()
+        self.now = end
+        self.turn()
+        work()
 
     def act(self) -> None:
         """Do what there is to do for us."""

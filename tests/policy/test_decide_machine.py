@@ -13,7 +13,8 @@ from build import DAY, HOUR, MINUTE, RULES, SECOND
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from interpreter import Interpreter, Register
+from interpreter import Interpreter
+from register import Register
 
 from customdomains.model.certificate import (
     CertificateFacts,

@@ -86,14 +86,7 @@ class Life:
 
     def until(self, hours: float) -> None:
         """Let time pass, from due time to due time."""
-        end = self.it.now + hours * HOUR
-        while self.it.due is not None and self.it.due <= end:
-            self.it.now = self.it.due
-            self.it.turn()
-            self.work()
-        self.it.now = end
-        self.it.turn()
-        self.work()
+        self.it.pass_until(self.it.now + hours * HOUR, self.work)
 
 
 def test_a_request_in_active_renews_once() -> None:

@@ -82,13 +82,7 @@ class Proof:
         self.says = says or self.says
         end = self.it.now + hours * HOUR
         self.work()
-        while self.it.due is not None and self.it.due <= end:
-            self.it.now = self.it.due
-            self.it.turn()
-            self.work()
-        self.it.now = end
-        self.it.turn()
-        self.work()
+        self.it.pass_until(end, self.work)
 
     def work(self) -> None:
         it = self.it
