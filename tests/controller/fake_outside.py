@@ -77,13 +77,19 @@ class FakeDns:
             return Evidence(name, (ServerAnswer("dns:53", Outcome.NO_SUCH_NAME),))
         return _answered(name, texts=tuple(texts))
 
-    async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
+    async def look_up(
+        self,
+        name: str,
+        *,
+        nearby: bool = False,
+        enough: Callable[[Evidence], bool] | None = None,
+    ) -> Evidence:
         domain = name.removeprefix(f"{CHALLENGE_LABEL}.")
         dead = self.records.get(domain) == "dead"
         await asyncio.sleep(self.silence if dead else CA_LATENCY)
         evidence = self.evidence(name)
         claim = claim_on(self._api, domain)
-        if nearby:
+        if nearby and not (enough is not None and enough(evidence)):
             self.looked_nearby.append(self._now())
             misplaced = claim is not None and self.records.get(domain) == "misplaced"
             there = (Nearby(Place.LABEL_MISSING, domain, (), (claim.token,)),) if misplaced else ()

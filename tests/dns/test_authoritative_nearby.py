@@ -23,6 +23,15 @@ def net(*lines):
     return Net(NAMES, COM, zone, servers={A: [zone], B: [zone]})
 
 
+async def test_what_is_enough_ends_the_search():
+    async with net(f"{NAME}. 60 TXT {TOKEN}", f"{DOMAIN}. 60 TXT {TOKEN}").up() as world:
+        lookup = world.lookup()
+        found = await lookup.look_up(NAME, nearby=True, enough=lambda e: TOKEN in e.texts)
+        assert (found.texts, found.nearby) == ({TOKEN}, None)
+        found = await lookup.look_up(NAME, nearby=True, enough=lambda _: False)
+        assert found.nearby
+
+
 @pytest.mark.parametrize(
     ("place", "where"),
     [

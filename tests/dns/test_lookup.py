@@ -306,6 +306,13 @@ async def test_with_nearby_the_usual_wrong_places_are_looked_at():
         assert (await look_up(liar.address)).nearby is None
 
 
+async def test_what_is_enough_ends_the_search():
+    async with lying(lambda query, _: [reply(query, f"{NAME}. 9 TXT here")]) as liar:
+        lookup = RecursiveLookup(make_resolvers([liar.address]), timeout=PATIENT)
+        found = await lookup.look_up(NAME, nearby=True, enough=lambda e: "here" in e.texts)
+    assert (found.nearby, len(liar.queries)) == (None, 1)
+
+
 async def test_the_zone_is_looked_for_above_aliases():
     asked = []
 

@@ -7,9 +7,10 @@ import build
 import pytest
 from build import HOUR, MINUTE, NOW, SECOND, ZONE
 
+from customdomains.model.certificate import Method
 from customdomains.model.evidence import Evidence, Nearby, Outcome, Place
-from customdomains.policy.findings import judge
-from customdomains.policy.nearby import after, looks_nearby
+from customdomains.policy.findings import judge, proofs_of
+from customdomains.policy.nearby import after, enough, looks_nearby
 from customdomains.policy.world import Check, CheckDns
 
 CLAIM = build.claim()
@@ -47,6 +48,25 @@ def test_when_to_look(
 
 def look(at: datetime, found: tuple[Nearby, ...] | None) -> Check:
     return Check(at, Evidence("x", (build.nothing(),), nearby=found), None)
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        (build.MISSING, False),
+        (build.SILENT, False),
+        (build.evidence(build.answer("something else", cname="elsewhere.example.org")), False),
+        (build.TOKENED, True),
+        (build.DELEGATED, True),
+        (build.evidence(build.answer(build.DIGEST)), True),
+        (build.evidence(build.nothing(), build.answer(build.TOKEN)), True),
+        (build.evidence(build.answer(build.TOKEN, outcome=Outcome.BOGUS)), False),
+    ],
+)
+def test_who_has_the_record_needs_no_look(found: Evidence, wanted: bool) -> None:
+    claim = build.claim(order=build.order(Method.MANUAL))
+    assert enough(CheckDns("x", None, True, proofs_of(claim, ZONE)), found) is wanted
+    assert not enough(CheckDns("x", None), found)
 
 
 NEAR, PLAIN = CheckDns("x", None, nearby=True), CheckDns("x", None)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Generic, TypeVar
 
 from customdomains.cluster.errors import ApiError
@@ -19,7 +20,7 @@ from customdomains.controller.store import Store
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
 from customdomains.model.domain import Key
 from customdomains.model.evidence import Evidence
-from customdomains.policy.nearby import after
+from customdomains.policy.nearby import after, enough
 from customdomains.policy.schedule import PROOF_FRESHNESS
 from customdomains.policy.world import (
     Check,
@@ -123,7 +124,9 @@ class JobRunner:
     async def _check(self, key: Key, started: _Started[CheckDns]) -> None:
         job, began = started.job, self._now()
         try:
-            evidence = await self._lookup.look_up(job.name, nearby=job.nearby)
+            evidence = await self._lookup.look_up(
+                job.name, nearby=job.nearby, enough=partial(enough, job)
+            )
         except Exception:
             log.exception("%s: CheckDns broke", key)
             evidence = Evidence(job.name, ())

@@ -19,9 +19,16 @@ from customdomains.policy.world import Announcement
 class TextLookup(Protocol):
     """Asks the DNS for the TXT records of a name."""
 
-    async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
-        """Evidence for `name`, with `nearby` also from where people put records by mistake;
-        trouble on the way is an outcome in it, never an exception."""
+    async def look_up(
+        self,
+        name: str,
+        *,
+        nearby: bool = False,
+        enough: Callable[[Evidence], bool] | None = None,
+    ) -> Evidence:
+        """Evidence for `name`, with `nearby` also from where people put records by mistake,
+        unless that of the name itself is `enough`; trouble on the way is an outcome in it, never
+        an exception."""
         ...
 
 

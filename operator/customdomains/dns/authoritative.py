@@ -79,9 +79,16 @@ class AuthoritativeLookup:
             choose=self._choose,
         )
 
-    async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
+    async def look_up(
+        self,
+        name: str,
+        *,
+        nearby: bool = False,
+        enough: Callable[[Evidence], bool] | None = None,
+    ) -> Evidence:
         """What the servers say about TXT records at `name`, the challenge's name at a domain
-        (absolute, lower case, no trailing dot); with `nearby` also what stands elsewhere.
+        (absolute, lower case, no trailing dot); with `nearby` also what stands elsewhere, unless
+        the evidence about the name is `enough`.
 
         Trouble on the way is in the evidence. Raises ValueError for a name that cannot be in the
         DNS (a label over 63 bytes, 255 in all).
@@ -94,6 +101,8 @@ class AuthoritativeLookup:
         trail = Trail(name)
         obstacle = await self._walk(trail, question, until, doubtful=nearby)
         evidence = trail.evidence(obstacle)
+        if enough is not None and enough(evidence):
+            return evidence
         if nearby and trail.first is not None and evidence.conclusive:
             ask = partial(self._ask_one, trail.first, until)
             zone = trail.first.delegation.zone

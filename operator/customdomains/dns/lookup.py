@@ -6,7 +6,7 @@ import asyncio
 import random
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import dns.name
@@ -49,8 +49,15 @@ class _ResolverLookup(ABC):
         self._places = asyncio.Semaphore(concurrency)
         self._choose = random.SystemRandom()
 
-    async def look_up(self, name: str, *, nearby: bool = False) -> Evidence:
-        """The TXT records at `name` (absolute, lower case, no trailing dot).
+    async def look_up(
+        self,
+        name: str,
+        *,
+        nearby: bool = False,
+        enough: Callable[[Evidence], bool] | None = None,
+    ) -> Evidence:
+        """The TXT records at `name` (absolute, lower case, no trailing dot); with `nearby` also
+        what stands elsewhere, unless the evidence about the name is `enough`.
 
         Never fails: it reports. An inconclusive answer may carry `cnames`: the resolver could not
         get the TXT records but knows the alias at the name. Raises ValueError for a name that
@@ -66,6 +73,8 @@ class _ResolverLookup(ABC):
                 words = await with_aliases(words, question, patience)
             evidence = evidence_of(name, words, self._needed)
             if not nearby or told is None or evidence.obstacle is not None:
+                return evidence
+            if enough is not None and enough(evidence):
                 return evidence
             return await self._with_nearby(evidence, question, told.resolver, patience)
 

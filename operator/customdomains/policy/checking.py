@@ -10,7 +10,7 @@ from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.names import challenge_name
 from customdomains.policy import certificates, ownership, schedule, seats
-from customdomains.policy.findings import Finding, challenges_present, conclusive
+from customdomains.policy.findings import Finding, challenges_present, conclusive, proofs_of
 from customdomains.policy.nearby import looks_nearby
 from customdomains.policy.succession import is_asleep
 from customdomains.policy.world import Check, CheckDns, World
@@ -52,7 +52,8 @@ def check_job(case: Case) -> CheckDns | None:
     if memory.checking or case.rests or case.now < next_check(case):
         return None
     nearby = looks_nearby(case.claim, memory.check, case.finding, case.now)
-    return CheckDns(challenge_name(case.claim.domain), domain.check_requested, nearby)
+    proofs = proofs_of(case.claim, case.world.rules.zone) if nearby else ()
+    return CheckDns(challenge_name(case.claim.domain), domain.check_requested, nearby, proofs)
 
 
 def next_check(case: Case) -> datetime:

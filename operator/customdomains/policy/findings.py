@@ -81,6 +81,11 @@ def delegation_target(claim: Claim, zone: str) -> str:
     return f"{claim.id}.{zone}"
 
 
+def proofs_of(claim: Claim, zone: str) -> tuple[str, ...]:
+    """Everything that proves the claim at its challenge name: alias target and TXT values."""
+    return (delegation_target(claim, zone), claim.token, *_digests(claim))
+
+
 def judge(evidence: Evidence, claim: Claim, zone: str, at: datetime) -> Finding:
     """Hold `evidence`, which was taken `at`, against what `claim` wants at its challenge name."""
     sight = Sight(evidence, claim, delegation_target(claim, zone), _digests(claim), at)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from customdomains.model.claim import Claim
+from customdomains.model.evidence import Evidence
+from customdomains.policy.diagnosis import holds_any
 from customdomains.policy.findings import Finding, conclusive
 from customdomains.policy.schedule import DENSE
 from customdomains.policy.world import Check, CheckDns
@@ -26,6 +28,11 @@ def looks_nearby(claim: Claim, check: Check | None, finding: Finding | None, now
     if finding.proof is not None or not conclusive(finding):
         return False
     return check.nearby_at is None or not check.nearby_at <= now < check.nearby_at + NEARBY_DELAY
+
+
+def enough(job: CheckDns, evidence: Evidence) -> bool:
+    """Whether the name itself shows a proof, so that wrong places need no look."""
+    return any(holds_any((*a.cnames, *a.texts), job.proofs) for a in evidence.conclusive)
 
 
 def after(before: Check | None, check: Check, job: CheckDns) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
@@ -82,11 +82,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckDns:
-    """Job: look the challenge name up, and with `nearby` also where people put it by mistake."""
+    """Job: look the challenge name up, and with `nearby` also where people put it by mistake,
+    unless one of the `proofs` (TXT values, alias targets) is where it belongs."""
 
     name: str
     request: str | None
     nearby: bool = False
+    proofs: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
