@@ -18,6 +18,7 @@ from customdomains.api.resources import (
 )
 from customdomains.cluster import ApiClient, ApiError, NotFound, WatchCache
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS, NAMESPACES
+from customdomains.cluster.stores import ClaimStore
 from customdomains.model.claim import ID_LABEL, Claim, Contender, Holder, parse_claim
 from customdomains.model.domain import Key
 
@@ -35,6 +36,7 @@ class Directory:
     def __init__(self, client: ApiClient, namespace: str) -> None:
         """`run` has to be running for anything to be known."""
         self._client = client
+        self._stored = ClaimStore(client)
         self.namespace = namespace
         self.changes = Changes()
         self.claims: Mirror[Claim] = Mirror(
@@ -167,13 +169,11 @@ class Directory:
     async def read_claim(self, domain: str) -> Claim | None:
         """The claim of the canonical name `domain` as it is now. Raises `ApiError`."""
         known = self.claims.get(domain)
-        try:
-            claim = parse_claim(await self._client.get(DOMAIN_CLAIMS, domain))
-        except NotFound:
-            if known is not None:
-                self.claims.remove(domain, known.uid)
-            return None
-        self.claims.put(domain, claim)
+        claim = await self._stored.read(domain)
+        if claim is not None:
+            self.claims.put(domain, claim)
+        elif known is not None:
+            self.claims.remove(domain, known.uid)
         return claim
 
     async def read_domain(self, name: str) -> DomainView | None:

@@ -25,8 +25,8 @@ from customdomains.cluster import (
     NotFound,
     Unavailable,
 )
-from customdomains.cluster.kinds import DOMAIN_CLAIMS
-from customdomains.model.claim import Claim, Contender, Holder, parse_claim, render_claim
+from customdomains.cluster.stores import ClaimStore
+from customdomains.model.claim import Claim, Contender, Holder
 from customdomains.model.domain import Key
 from customdomains.model.identity import Identity, mint_identity
 from customdomains.model.reasons import Reason
@@ -49,7 +49,7 @@ class Seating:
     """
 
     def __init__(self, client: ApiClient, directory: Directory, rules: ClaimRules) -> None:
-        self._client = client
+        self._claims = ClaimStore(client)
         self._directory = directory
         self._rules = rules
         self._entering: Counter[str] = Counter()
@@ -146,7 +146,7 @@ class Seating:
             return None
         claim = Seated(minted, minted.id, fresh=True).marked(attempt).claim
         try:
-            body = await self._client.create(DOMAIN_CLAIMS, render_claim(claim))
+            created = await self._claims.create(claim)
         except AlreadyExists:
             return None
         except Unavailable:
@@ -154,7 +154,7 @@ class Seating:
             if stored is None:
                 raise
             return Seated(stored, minted.id, fresh=True) if stored.id == minted.id else None
-        return Seated(parse_claim(body), minted.id, fresh=True)
+        return Seated(created, minted.id, fresh=True)
 
     async def _enter(self, minted: Claim, attempt: Attempt | None) -> Seated | None:
         """On the claim that is there; None where it is another one by now."""
@@ -254,12 +254,7 @@ class Seating:
             if changed is not None:
                 await self._replace(changed)
                 return True
-            await self._client.delete(
-                DOMAIN_CLAIMS,
-                claim.domain,
-                uid=claim.uid,
-                resource_version=claim.resource_version,
-            )
+            await self._claims.delete(claim)
         except Conflict:
             return False
         except NotFound:
@@ -268,7 +263,7 @@ class Seating:
         return True
 
     async def _replace(self, changed: Claim) -> Claim:
-        stored = parse_claim(await self._client.replace(DOMAIN_CLAIMS, render_claim(changed)))
+        stored = await self._claims.replace(changed)
         self._directory.claims.put(stored.domain, stored)
         return stored
 
