@@ -20,7 +20,8 @@ from customdomains.model.evidence import Evidence, Outcome, Seen, ServerAnswer
 from customdomains.model.names import challenge_name
 from customdomains.model.reasons import Reason
 from customdomains.model.status import mark_of
-from customdomains.policy.world import Check, Memory, Rules, World
+from customdomains.policy.rules import Rules
+from customdomains.policy.world import Check, Memory, World
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)

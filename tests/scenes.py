@@ -15,7 +15,8 @@ from customdomains.model.reasons import Reason
 from customdomains.model.status import Status
 from customdomains.policy.decide import decide
 from customdomains.policy.findings import Finding, judge
-from customdomains.policy.world import ClaimRules, Memory, NameRules, World
+from customdomains.policy.rules import ClaimRules, NameRules
+from customdomains.policy.world import Memory, World
 
 PROVED = build.claim(verification=build.proof())
 BY_HAND = build.claim(verification=build.proof(Method.MANUAL))

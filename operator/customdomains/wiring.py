@@ -17,7 +17,7 @@ from customdomains.dns.resolvers import Resolver
 from customdomains.dns.zone import DelegationZone, Zone
 from customdomains.model.dnszones import OwnZones
 from customdomains.model.keys import key_type
-from customdomains.policy.world import ClaimRules, NameRules, Rules
+from customdomains.policy.rules import ClaimRules, NameRules, Rules
 from customdomains.settings import Issuer, Settings
 
 OPEN_FILES = 8192

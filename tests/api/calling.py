@@ -16,7 +16,7 @@ from customdomains.api import ApiOptions, run_api, serving
 from customdomains.cluster import ApiClient
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.devcluster.rundir import free_port
-from customdomains.policy.world import Rules
+from customdomains.policy.rules import Rules
 
 ZONE = "delegated.example.net"
 RULES = Rules(zone=ZONE, issuers=("ca",))

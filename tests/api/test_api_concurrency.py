@@ -12,7 +12,7 @@ from api.calling import RULES, api_server, eventually, fresh_name, fresh_namespa
 
 from customdomains.cluster import Conflict, NotFound
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
-from customdomains.policy.world import ClaimRules
+from customdomains.policy.rules import ClaimRules
 
 pytestmark = pytest.mark.cluster
 

@@ -8,7 +8,7 @@ from api.calling import RULES, api_server, eventually, fresh_name, refusal
 
 from customdomains.cluster.kinds import DOMAIN_CLAIMS
 from customdomains.model.claim import NOBODY
-from customdomains.policy.world import ClaimRules, NameRules
+from customdomains.policy.rules import ClaimRules, NameRules
 
 pytestmark = pytest.mark.cluster
 

@@ -31,10 +31,10 @@ from customdomains.model.identity import mint_identity
 from customdomains.model.status import mark_of
 from customdomains.policy.ownership import proof_expired_at
 from customdomains.policy.registration import new_claim
+from customdomains.policy.rules import Rules
 from customdomains.policy.schedule import PROOF_FRESHNESS
 from customdomains.policy.seats import IDLE_SEATS
 from customdomains.policy.succession import remove
-from customdomains.policy.world import Rules
 
 PATIENCE = timedelta(minutes=10)
 SHOP, NAME = Key("one", "shop"), "shop.example.com"

@@ -24,7 +24,8 @@ from customdomains.controller.store import Store
 from customdomains.controller.sweep import Sweep
 from customdomains.model.claim import Claim, parse_claim
 from customdomains.model.domain import CustomDomain, Key, parse_domain
-from customdomains.policy.world import Announcement, Rules
+from customdomains.policy.rules import Rules
+from customdomains.policy.world import Announcement
 
 RULES = Rules(zone=ZONE, issuers=("main",))
 RETENTION = timedelta(days=1)

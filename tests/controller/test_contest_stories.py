@@ -10,7 +10,7 @@ from fake_controller import RETENTION, RULES
 
 from customdomains.controller.sweep import INTERVAL
 from customdomains.model.domain import Key
-from customdomains.policy.world import ClaimRules
+from customdomains.policy.rules import ClaimRules
 
 SITE = Key("two", "site")
 HOUR, DAY = 3600.0, 86_400.0

@@ -24,22 +24,24 @@ from customdomains.model.status import mark_of
 from customdomains.policy import nearby, schedule
 from customdomains.policy.decide import decide
 from customdomains.policy.findings import judge
+from customdomains.policy.jobs import (
+    CheckDns,
+    CompleteOrder,
+    DropNextKey,
+    Job,
+    OrderResult,
+    PlaceOrder,
+)
 from customdomains.policy.leaving import leave
 from customdomains.policy.ownership import holder_of
 from customdomains.policy.registration import new_claim
 from customdomains.policy.seats import enter
 from customdomains.policy.world import (
     Check,
-    CheckDns,
-    CompleteOrder,
-    DropNextKey,
     EnterClaim,
-    Job,
     LeaveClaim,
     Memory,
     MintClaim,
-    OrderResult,
-    PlaceOrder,
     Plan,
     ReplaceClaim,
     World,

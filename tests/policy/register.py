@@ -12,8 +12,9 @@ from customdomains.model.claim import Claim, parse_claim, render_claim
 from customdomains.model.domain import CustomDomain
 from customdomains.model.identity import Identity
 from customdomains.policy.ownership import proof_expired_at
+from customdomains.policy.rules import Rules
 from customdomains.policy.seats import IDLE_SEATS
-from customdomains.policy.world import Announcement, Rules
+from customdomains.policy.world import Announcement
 
 _CLAIM = schema_of("DomainClaim")
 

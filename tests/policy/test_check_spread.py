@@ -15,8 +15,9 @@ from customdomains.model.domain import Issuance
 from customdomains.model.evidence import Evidence
 from customdomains.policy import schedule
 from customdomains.policy.decide import decide
+from customdomains.policy.jobs import CheckDns
 from customdomains.policy.nearby import after
-from customdomains.policy.world import Check, CheckDns, Memory, World
+from customdomains.policy.world import Check, Memory, World
 
 MANY = 100_000
 MEAN = MANY / (DAY / MINUTE)

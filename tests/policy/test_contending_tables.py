@@ -14,15 +14,14 @@ from customdomains.model.reasons import Reason
 from customdomains.policy import schedule
 from customdomains.policy.checking import LAST_ANSWER
 from customdomains.policy.decide import decide
+from customdomains.policy.jobs import CheckDns
 from customdomains.policy.leaving import leave
+from customdomains.policy.rules import ClaimRules, NameRules
 from customdomains.policy.world import (
-    CheckDns,
-    ClaimRules,
     EnterClaim,
     LeaveClaim,
     Memory,
     MintClaim,
-    NameRules,
     Plan,
     ReplaceClaim,
     World,

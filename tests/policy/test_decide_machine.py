@@ -27,8 +27,9 @@ from customdomains.model.domain import Issuance, Key
 from customdomains.model.evidence import Evidence, Outcome
 from customdomains.model.reasons import Phase, Reason
 from customdomains.policy.findings import delegation_target
+from customdomains.policy.jobs import CompleteOrder, DropNextKey, PlaceOrder
+from customdomains.policy.rules import ClaimRules
 from customdomains.policy.succession import is_asleep
-from customdomains.policy.world import ClaimRules, CompleteOrder, DropNextKey, PlaceOrder
 
 TROUBLES = st.sampled_from(
     [Reason.CA_UNREACHABLE, Reason.CA_RATE_LIMITED, Reason.ORDER_INVALID, Reason.SECRET_CONFLICT]

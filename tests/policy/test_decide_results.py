@@ -13,15 +13,8 @@ from customdomains.model.certificate import IssuedCertificate, Method, OrderErro
 from customdomains.model.claim import Claim
 from customdomains.model.reasons import Reason
 from customdomains.policy.decide import decide
-from customdomains.policy.world import (
-    CheckDns,
-    CompleteOrder,
-    OrderResult,
-    PlaceOrder,
-    Plan,
-    ReplaceClaim,
-    World,
-)
+from customdomains.policy.jobs import CheckDns, CompleteOrder, OrderResult, PlaceOrder
+from customdomains.policy.world import Plan, ReplaceClaim, World
 
 PROVED = build.claim(verification=build.proof())
 FRESH = build.seen(build.DELEGATED, NOW - 2 * SECOND)

@@ -17,7 +17,7 @@ from customdomains.model.domain import Issuance
 from customdomains.model.evidence import Evidence
 from customdomains.model.reasons import Reason
 from customdomains.policy.findings import delegation_target
-from customdomains.policy.world import CompleteOrder, DropNextKey, PlaceOrder
+from customdomains.policy.jobs import CompleteOrder, DropNextKey, PlaceOrder
 
 
 class Life:

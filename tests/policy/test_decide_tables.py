@@ -15,17 +15,8 @@ from customdomains.model.names import NameRefusedError
 from customdomains.model.reasons import Reason
 from customdomains.policy import schedule
 from customdomains.policy.decide import PATIENCE, PATIENCE_WATCHED, decide
-from customdomains.policy.world import (
-    CheckDns,
-    CompleteOrder,
-    DropNextKey,
-    EnterClaim,
-    Memory,
-    MintClaim,
-    PlaceOrder,
-    ReplaceClaim,
-    World,
-)
+from customdomains.policy.jobs import CheckDns, CompleteOrder, DropNextKey, PlaceOrder
+from customdomains.policy.world import EnterClaim, Memory, MintClaim, ReplaceClaim, World
 
 PROVED = build.claim(verification=build.proof())
 BY_HAND = build.claim(verification=build.proof(Method.MANUAL))

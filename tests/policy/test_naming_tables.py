@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from customdomains.model.names import canonical_name, is_private_suffix, is_public_suffix
 from customdomains.model.reasons import Reason
 from customdomains.policy.naming import refuse
-from customdomains.policy.world import NameRules
+from customdomains.policy.rules import NameRules
 
 OWN = NameRules(denied=("delegated.example.net", "platform.example.com"))
 SOME = NameRules(allowed=("customers.example.com", "de"))

@@ -10,8 +10,9 @@ from build import HOUR, MINUTE, NOW, SECOND, ZONE
 from customdomains.model.certificate import Method
 from customdomains.model.evidence import Evidence, Nearby, Outcome, Place
 from customdomains.policy.findings import judge, proofs_of
+from customdomains.policy.jobs import CheckDns
 from customdomains.policy.nearby import after, enough, looks_nearby
-from customdomains.policy.world import Check, CheckDns
+from customdomains.policy.world import Check
 
 CLAIM = build.claim()
 YOUNG = build.claim(created=NOW - MINUTE)

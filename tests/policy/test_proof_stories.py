@@ -11,7 +11,8 @@ from interpreter import Interpreter
 from customdomains.model.certificate import CertificateFacts, IssuedCertificate, PlacedOrder
 from customdomains.model.evidence import Evidence, Outcome, ServerAnswer
 from customdomains.policy.findings import delegation_target
-from customdomains.policy.world import Announcement, PlaceOrder, Plan
+from customdomains.policy.jobs import PlaceOrder
+from customdomains.policy.world import Announcement, Plan
 
 SERVERS = 4
 

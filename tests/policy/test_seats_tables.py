@@ -13,8 +13,8 @@ from customdomains.model.domain import Key
 from customdomains.model.identity import Identity
 from customdomains.model.reasons import Reason
 from customdomains.policy import seats, succession
+from customdomains.policy.rules import ClaimRules
 from customdomains.policy.seats import Refusal
-from customdomains.policy.world import ClaimRules
 
 NEW = Identity("f" * 32, "e" * 64)
 RULES = build.RULES

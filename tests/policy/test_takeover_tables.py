@@ -12,7 +12,8 @@ from customdomains.model.claim import Claim, Contender, Holder, Standing
 from customdomains.model.domain import Key
 from customdomains.model.evidence import Evidence
 from customdomains.policy.decide import decide
-from customdomains.policy.world import CheckDns, ReplaceClaim, World
+from customdomains.policy.jobs import CheckDns
+from customdomains.policy.world import ReplaceClaim, World
 
 HIS = "c" * 64
 SEAT = Contender(

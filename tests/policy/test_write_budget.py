@@ -10,7 +10,7 @@ from interpreter import Interpreter
 from customdomains.model.certificate import CertificateFacts, IssuedCertificate, PlacedOrder
 from customdomains.model.evidence import Evidence
 from customdomains.policy.findings import delegation_target
-from customdomains.policy.world import CompleteOrder, DropNextKey, PlaceOrder
+from customdomains.policy.jobs import CompleteOrder, DropNextKey, PlaceOrder
 
 USER, NEXT_KEY, TLS, NEXT_KEY_GONE = "user", "next key", "tls", "next key gone"
 BUDGET = 10

@@ -33,7 +33,7 @@ from customdomains.api.streams import MAX_STREAMS, MAX_STREAMS_OF_ONE, Streams
 from customdomains.api.waiting import MAX_WAITS, MAX_WAITS_FOR_ONE, Waiting
 from customdomains.cluster import ApiClient
 from customdomains.model.dnszones import OwnZones
-from customdomains.policy.world import Rules
+from customdomains.policy.rules import Rules
 
 _BOUNDS = Bounds(connections=2048)  # more than can be busy: all that work, wait or send
 _SETTLE = 0.1  # seconds for the last connections to send their requests

@@ -26,7 +26,7 @@ from customdomains.api.speaking import Speaker
 from customdomains.model.claim import Claim
 from customdomains.model.names import NameRefusedError, a_labels
 from customdomains.policy.edge import may_be_served
-from customdomains.policy.world import Rules
+from customdomains.policy.rules import Rules
 
 PATH = "/ask"
 

@@ -49,7 +49,7 @@ from customdomains.model.claim import Claim
 from customdomains.model.domain import EXTERNAL_ID
 from customdomains.model.names import NameRefusedError, canonical_name
 from customdomains.policy.naming import refuse
-from customdomains.policy.world import Rules
+from customdomains.policy.rules import Rules
 
 _log = logging.getLogger(__name__)
 

@@ -32,9 +32,9 @@ from customdomains.model.identity import Identity, mint_identity
 from customdomains.model.reasons import Reason
 from customdomains.policy import seats, succession
 from customdomains.policy.registration import new_claim
+from customdomains.policy.rules import ClaimRules
 from customdomains.policy.schedule import CLAIM_PATIENCE
 from customdomains.policy.seats import Refusal
-from customdomains.policy.world import ClaimRules
 
 _log = logging.getLogger(__name__)
 

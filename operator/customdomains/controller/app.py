@@ -40,7 +40,7 @@ from customdomains.model.claim import Claim, parse_claim
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.reasons import Phase
 from customdomains.policy.census import count_proofs, count_seats
-from customdomains.policy.world import Rules
+from customdomains.policy.rules import Rules
 from customdomains.telemetry.metrics import Census, ControllerMetrics
 
 log = logging.getLogger(__name__)

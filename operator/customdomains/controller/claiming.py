@@ -18,8 +18,9 @@ from customdomains.model.identity import RandomBytes, mint_identity
 from customdomains.policy.announcements import entered, registered
 from customdomains.policy.ownership import holder_of
 from customdomains.policy.registration import new_claim
+from customdomains.policy.rules import ClaimRules
 from customdomains.policy.seats import Refusal, enter
-from customdomains.policy.world import Announcement, ClaimRules, LeaveClaim, World
+from customdomains.policy.world import Announcement, LeaveClaim, World
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from customdomains.model.certificate import IssuedCertificate, Method, OrderErro
 from customdomains.model.claim import Claim
 from customdomains.model.reasons import Reason
 from customdomains.policy.findings import delegation_target
+from customdomains.policy.jobs import CompleteOrder, PlaceOrder
 from customdomains.policy.ownership import proof_current
-from customdomains.policy.world import CompleteOrder, PlaceOrder
 
 
 class StaleClaimError(Exception):

@@ -20,18 +20,17 @@ from customdomains.controller.store import Store
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
 from customdomains.model.domain import Key
 from customdomains.model.evidence import Evidence
-from customdomains.policy.nearby import after, enough
-from customdomains.policy.schedule import PROOF_FRESHNESS
-from customdomains.policy.world import (
-    Check,
+from customdomains.policy.jobs import (
     CheckDns,
     CompleteOrder,
     DropNextKey,
     Job,
-    Memory,
     OrderResult,
     PlaceOrder,
 )
+from customdomains.policy.nearby import after, enough
+from customdomains.policy.schedule import PROOF_FRESHNESS
+from customdomains.policy.world import Check, Memory
 
 log = logging.getLogger(__name__)
 

@@ -18,17 +18,10 @@ from customdomains.model.domain import Key
 from customdomains.model.identity import RandomBytes
 from customdomains.policy.announcements import inherited
 from customdomains.policy.decide import decide
+from customdomains.policy.jobs import Job
 from customdomains.policy.leaving import leave
-from customdomains.policy.world import (
-    EnterClaim,
-    Job,
-    LeaveClaim,
-    MintClaim,
-    Plan,
-    ReplaceClaim,
-    Rules,
-    World,
-)
+from customdomains.policy.rules import Rules
+from customdomains.policy.world import EnterClaim, LeaveClaim, MintClaim, Plan, ReplaceClaim, World
 
 TURNS = 4
 """How often one reconcile may decide anew on the answer to its own write."""

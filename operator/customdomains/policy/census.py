@@ -9,7 +9,7 @@ from datetime import datetime
 from customdomains.model.claim import NOBODY, Claim
 from customdomains.model.seat import Standing
 from customdomains.policy.ownership import proof_expired_at
-from customdomains.policy.world import Rules
+from customdomains.policy.rules import Rules
 
 SEATS = ("held", "contending", "lost", "vacant", "expired", "reserved")
 PROOFS = ("current", "gone", "expired")

@@ -17,8 +17,9 @@ from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.names import certificate_names
 from customdomains.model.reasons import Reason
 from customdomains.model.times import format_time
+from customdomains.policy.jobs import CompleteOrder, OrderResult, PlaceOrder
+from customdomains.policy.rules import Rules
 from customdomains.policy.schedule import asked_delay, failure_delay
-from customdomains.policy.world import CompleteOrder, OrderResult, PlaceOrder, Rules
 
 MESSAGE_LENGTH = 500
 

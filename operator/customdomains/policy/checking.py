@@ -11,9 +11,10 @@ from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.names import challenge_name
 from customdomains.policy import certificates, ownership, schedule, seats
 from customdomains.policy.findings import Finding, challenges_present, conclusive, proofs_of
+from customdomains.policy.jobs import CheckDns
 from customdomains.policy.nearby import looks_nearby
 from customdomains.policy.succession import is_asleep
-from customdomains.policy.world import Check, CheckDns, World
+from customdomains.policy.world import Check, World
 
 CHECK_OUT_DELAY = timedelta(seconds=10)
 

@@ -13,7 +13,7 @@ from customdomains.model.times import format_time
 from customdomains.policy import certificates
 from customdomains.policy.findings import Finding, conclusive
 from customdomains.policy.ownership import proof_expired_at
-from customdomains.policy.world import Rules
+from customdomains.policy.rules import Rules
 
 
 def phase_of(domain: CustomDomain, claim: Claim, now: datetime, *, proof_expired: bool) -> Phase:

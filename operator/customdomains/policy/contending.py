@@ -20,8 +20,9 @@ from customdomains.policy.checking import (
 )
 from customdomains.policy.findings import Finding, judge
 from customdomains.policy.projection import Scene, project
+from customdomains.policy.rules import Rules
 from customdomains.policy.standing import contends, sleeps
-from customdomains.policy.world import Check, Plan, ReplaceClaim, Rules, World
+from customdomains.policy.world import Check, Plan, ReplaceClaim, World
 
 
 def rest(world: World, domain: CustomDomain, claim: Claim, seat: Contender, now: datetime) -> Plan:

@@ -26,18 +26,9 @@ from customdomains.policy.checking import (
 )
 from customdomains.policy.contending import contend, rest
 from customdomains.policy.findings import judge
+from customdomains.policy.jobs import CompleteOrder, DropNextKey, Job, PlaceOrder
 from customdomains.policy.projection import Scene, project, project_refused, project_unseated
-from customdomains.policy.world import (
-    CompleteOrder,
-    DropNextKey,
-    EnterClaim,
-    Job,
-    MintClaim,
-    PlaceOrder,
-    Plan,
-    ReplaceClaim,
-    World,
-)
+from customdomains.policy.world import EnterClaim, MintClaim, Plan, ReplaceClaim, World
 
 PATIENCE = timedelta(seconds=30)
 """How long a fresh proof waits for the order that is about to be written with it."""

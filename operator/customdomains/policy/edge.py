@@ -7,7 +7,7 @@ from datetime import datetime
 
 from customdomains.model.claim import NOBODY, Claim
 from customdomains.policy.ownership import proof_expired_at
-from customdomains.policy.world import Rules
+from customdomains.policy.rules import Rules
 
 
 def may_be_served(

@@ -7,8 +7,9 @@ from datetime import datetime
 from customdomains.model.claim import Claim, Contender
 from customdomains.policy import succession
 from customdomains.policy.announcements import moved
+from customdomains.policy.rules import ClaimRules
 from customdomains.policy.schedule import CLAIM_PATIENCE
-from customdomains.policy.world import ClaimRules, LeaveClaim, Plan
+from customdomains.policy.world import LeaveClaim, Plan
 
 
 def leave(claim: Claim, seat: Contender, now: datetime, rules: ClaimRules) -> Plan:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from customdomains.model.names import NameRefusedError, is_private_suffix
 from customdomains.model.reasons import Reason
-from customdomains.policy.world import NameRules
+from customdomains.policy.rules import NameRules
 
 SHOWN = 5
 """How many allowed suffixes a message names."""

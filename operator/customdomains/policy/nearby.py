@@ -9,8 +9,9 @@ from customdomains.model.claim import Claim
 from customdomains.model.evidence import Evidence
 from customdomains.policy.diagnosis import holds_any
 from customdomains.policy.findings import Finding, conclusive
+from customdomains.policy.jobs import CheckDns
 from customdomains.policy.schedule import DENSE
-from customdomains.policy.world import Check, CheckDns
+from customdomains.policy.world import Check
 
 NEARBY_DELAY = timedelta(seconds=20)
 """Between two such looks: they cost several questions, and checks can be seconds apart."""

@@ -9,8 +9,8 @@ from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim, Holder, Verification
 from customdomains.model.domain import CustomDomain
 from customdomains.policy.findings import Finding, conclusive
+from customdomains.policy.rules import Rules
 from customdomains.policy.seen import unanimous
-from customdomains.policy.world import Rules
 
 
 def holder_of(domain: CustomDomain, namespace_uid: str) -> Holder:

@@ -25,10 +25,11 @@ from customdomains.policy.conditions import (
 )
 from customdomains.policy.findings import Finding
 from customdomains.policy.records import wanted_records
+from customdomains.policy.rules import Rules
 from customdomains.policy.seats import Refusal
 from customdomains.policy.serving import certificate_issued
 from customdomains.policy.standing import held
-from customdomains.policy.world import Check, Memory, Rules
+from customdomains.policy.world import Check, Memory
 
 
 @dataclass(frozen=True, slots=True)

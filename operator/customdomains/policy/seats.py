@@ -13,8 +13,8 @@ from customdomains.model.claim import NOBODY, TRANSFER_TO, Claim, Contender, Hol
 from customdomains.model.identity import Identity
 from customdomains.model.reasons import Reason
 from customdomains.policy.ownership import proof_expired_at
+from customdomains.policy.rules import ClaimRules, Rules
 from customdomains.policy.succession import is_asleep, may_have, promote, with_seat
-from customdomains.policy.world import ClaimRules, Rules
 
 IDLE_SEATS = 16
 """How many seats of those who are away or have expired a claim keeps beside those who contend."""

@@ -13,7 +13,7 @@ from customdomains.model.status import Condition
 from customdomains.model.times import format_time
 from customdomains.policy import certificates
 from customdomains.policy.ownership import proof_current
-from customdomains.policy.world import Rules
+from customdomains.policy.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from customdomains.model.reasons import Reason
 from customdomains.model.status import Condition
 from customdomains.model.times import format_time
 from customdomains.policy.ownership import proof_expired_at
+from customdomains.policy.rules import Rules
 from customdomains.policy.seats import open_from
 from customdomains.policy.succession import may_have
-from customdomains.policy.world import Rules
 
 _FIRST = "it goes to whoever is the first to prove it"
 

@@ -1,0 +1,70 @@
+"""What takes the outside: the jobs that a decision starts, and how they end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
+from customdomains.model.claim import Claim
+from customdomains.model.keys import KeyType
+
+
+@dataclass(frozen=True, slots=True)
+class CheckDns:
+    """Job: look the challenge name up, and with `nearby` also where people put it by mistake,
+    unless one of the `proofs` (TXT values, alias targets) is where it belongs."""
+
+    name: str
+    request: str | None
+    nearby: bool = False
+    proofs: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """Job: place a new order.
+
+    `request` is the issue request it answers, if any; `heard` is all that people had said.
+    """
+
+    claim: Claim
+    issuer: str
+    names: tuple[str, ...]
+    method: Method
+    secret_name: str
+    request: str | None
+    heard: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteOrder:
+    """Job: take the claim's order to its certificate and store that.
+
+    `key_type` is the kind of key that the CustomDomain wants, None where the issuer chooses.
+    """
+
+    claim: Claim
+    secret_name: str
+    heard: str = ""
+    key_type: KeyType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DropNextKey:
+    """Job: the certificate is recorded, so the Secret its key waited in can go."""
+
+    claim: Claim
+    secret_name: str
+
+
+Job = CheckDns | PlaceOrder | CompleteOrder | DropNextKey
+
+
+@dataclass(frozen=True, slots=True)
+class OrderResult:
+    """How a PlaceOrder or CompleteOrder ended, for the next decision to take in."""
+
+    job: PlaceOrder | CompleteOrder
+    outcome: PlacedOrder | IssuedCertificate | OrderError
+    at: datetime
