@@ -7,13 +7,11 @@ import logging
 import random
 import secrets
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import kopf
 from prometheus_client import CollectorRegistry
 
 from customdomains.cluster.client import ApiClient
@@ -26,10 +24,13 @@ from customdomains.cluster.stores import ClaimStore, DomainStore, LeaseStore
 from customdomains.cluster.watch import WatchCache
 from customdomains.controller.agenda import Agenda
 from customdomains.controller.announcing import TransitionAnnouncer
+from customdomains.controller.counting import census_of
 from customdomains.controller.engine import Backoff, work
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
 from customdomains.controller.leadership import Elector, LeaseTimes
+from customdomains.controller.liveness import Pulse
+from customdomains.controller.login import kopf_login
 from customdomains.controller.ports import CertificateEngine, SelfCheck, TextLookup
 from customdomains.controller.queue import FairQueue
 from customdomains.controller.reconcile import Reconciler
@@ -38,18 +39,14 @@ from customdomains.controller.sweep import Sweep
 from customdomains.controller.watching import Change, DomainWatcher
 from customdomains.model.claim import Claim, parse_claim
 from customdomains.model.domain import CustomDomain, Key
-from customdomains.model.reasons import Phase
-from customdomains.policy.census import count_proofs, count_seats
 from customdomains.policy.rules import Rules
-from customdomains.telemetry.metrics import Census, ControllerMetrics
+from customdomains.telemetry.metrics import ControllerMetrics
 
 log = logging.getLogger(__name__)
 
 LEASE_NAME = "customdomains-controller"
 SYNC_POLL = 0.1
 LIST_AGAIN = 5.0
-STUCK_AFTER = 60.0
-"""Seconds without a finished reconcile, though keys wait, that make the process count as dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +86,8 @@ class Controller:
         registry: CollectorRegistry,
     ) -> None:
         now = _utc_now
-        self._connection = connection
         self._queue = FairQueue()
+        self._pulse = Pulse(self._queue.__len__, time.monotonic)
         self._store = Store(self._enqueue)
         self._agenda = Agenda(now, self._enqueue)
         self._claims = WatchCache(
@@ -109,12 +106,7 @@ class Controller:
         )
         self._metrics = ControllerMetrics(
             registry,
-            census=Census(
-                phases=self._count_phases,
-                reasons=self._count_reasons,
-                seats=lambda: count_seats(list(self._store.claims)),
-                proofs=lambda: count_proofs(list(self._store.claims), options.rules, now()),
-            ),
+            census=census_of(self._store, options.rules, now),
             queue=lambda: len(self._queue),
             jobs=lambda: len(self._jobs),
         )
@@ -159,12 +151,9 @@ class Controller:
             sleep=asyncio.sleep,
         )
         self._watcher = DomainWatcher(
-            self._log_in, self._domain_changed, self._alive, probe_url=options.probe_url
+            kopf_login(connection), self._domain_changed, self._alive, probe_url=options.probe_url
         )
         self._synced = False
-        self._progress_at = time.monotonic()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._asked_at: float | None = None
 
     def not_ready(self) -> str | None:
         """What is missing until this process could lead; for the readiness probe."""
@@ -172,7 +161,7 @@ class Controller:
 
     async def run(self) -> None:
         """Work until cancelled. A lost Lease raises `LeadershipLostError`, in a group."""
-        self._loop = asyncio.get_running_loop()
+        self._pulse.begin()
         async with self._lease_client, asyncio.TaskGroup() as group:
             group.create_task(self._claims.run(), name="claims")
             await self._claims.wait_synced(timeout=float("inf"))
@@ -188,7 +177,7 @@ class Controller:
                 await asyncio.shield(self._elector.release())
 
     async def _lead(self) -> None:
-        self._progress_at = time.monotonic()
+        self._pulse.moved()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._elector.hold(), name="lease")
             group.create_task(self._events.run(), name="events")
@@ -224,7 +213,7 @@ class Controller:
 
     def _enqueue(self, key: Key) -> None:
         if not len(self._queue):
-            self._progress_at = time.monotonic()  # until now there was nothing to get on with
+            self._pulse.moved()  # until now there was nothing to get on with
         self._queue.add(key)
 
     def _claim_changed(self, _name: str, old: Claim | None, new: Claim | None) -> None:
@@ -244,54 +233,15 @@ class Controller:
             self._store.drop_domain(*change)
 
     def _reconciled(self, seconds: float) -> None:
-        self._progress_at = time.monotonic()
+        self._pulse.moved()
         self._metrics.reconciled(seconds)
 
-    def _count_phases(self) -> Counter[str]:
-        """By what is shown, which a tenant may have forged: words that are none count as new."""
-        phases = frozenset(Phase)
-        shown = (domain.status.phase for domain in list(self._store.domains))
-        return Counter(phase if phase in phases else "new" for phase in shown)
-
-    def _count_reasons(self) -> Counter[str]:
-        shown = (domain.status.verified for domain in list(self._store.domains))
-        return Counter(str(reason) for reason in shown if reason is not None)
-
     def _alive(self) -> dict[str, Any]:
-        """Raises where this process' loop does not turn, or where it leads and keys wait for
-        longer than any of them should. Called in another thread."""
-        now = time.monotonic()
-        if self._asked_at is None:
-            self._asked_at = now
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._answer)
-        elif now - self._asked_at > STUCK_AFTER:
-            raise RuntimeError(f"the event loop has not turned for {now - self._asked_at:.0f} s")
-        idle = now - self._progress_at
-        if self._elector.leading and len(self._queue) and idle > STUCK_AFTER:
-            raise RuntimeError(
-                f"{len(self._queue)} keys wait and none was finished for {idle:.0f} s"
-            )
+        """Raises where this process is stuck. Called in another thread."""
+        self._pulse.check(leading=self._elector.leading)
         return {
             "leading": self._elector.leading,
             "synced": self._synced,
             "queue": len(self._queue),
             "claimsEventAge": round(self._claims.last_event_age, 1),
         }
-
-    def _answer(self) -> None:
-        self._asked_at = None
-
-    async def _log_in(self) -> kopf.ConnectionInfo:
-        endpoint = self._connection.endpoint
-        scheme, _, token = (endpoint.authorization or "").partition(" ")
-        return kopf.ConnectionInfo(
-            server=endpoint.base_url,
-            ca_path=endpoint.ca_path,
-            insecure=endpoint.insecure,
-            certificate_path=endpoint.certificate_path,
-            private_key_path=endpoint.private_key_path,
-            scheme=scheme or None,
-            token=token or None,
-            proxy_url=endpoint.proxy_url,
-        )

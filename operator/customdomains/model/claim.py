@@ -8,21 +8,23 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from customdomains.model.domain import API_VERSION, GROUP, Key
-from customdomains.model.progress import (
+from customdomains.model.issuance import (
     CertificateRecord,
-    Failure,
     Order,
-    Verification,
-    drop_empty,
     parse_certificate,
-    parse_failure,
     parse_order,
-    parse_verification,
     render_certificate,
-    render_failure,
     render_order,
+)
+from customdomains.model.progress import (
+    Failure,
+    Verification,
+    parse_failure,
+    parse_verification,
+    render_failure,
     render_verification,
 )
+from customdomains.model.rendering import drop_empty
 from customdomains.model.seat import (
     NOBODY,
     Contender,

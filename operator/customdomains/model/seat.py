@@ -8,12 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from customdomains.model.domain import Key
-from customdomains.model.progress import (
-    CertificateRecord,
-    drop_empty,
-    parse_certificate,
-    render_certificate,
-)
+from customdomains.model.issuance import CertificateRecord, parse_certificate, render_certificate
+from customdomains.model.rendering import drop_empty
 from customdomains.model.times import format_optional, parse_time
 
 

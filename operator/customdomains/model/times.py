@@ -28,3 +28,11 @@ def format_time(moment: datetime) -> str:
 def format_optional(moment: datetime | None) -> str | None:
     """Like `format_time`; None stays None."""
     return None if moment is None else format_time(moment)
+
+
+def read_time(text: object) -> datetime:
+    """Like `parse_time`; raises ValueError for what is no time."""
+    moment = parse_time(text)
+    if moment is None:
+        raise ValueError(f"{text!r} is not an RFC 3339 time")
+    return moment

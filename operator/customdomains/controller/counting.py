@@ -1,0 +1,36 @@
+"""What there is of each kind, for the metrics: counted when they are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+
+from customdomains.controller.store import Store
+from customdomains.model.reasons import Phase
+from customdomains.policy.census import count_proofs, count_seats
+from customdomains.policy.rules import Rules
+from customdomains.telemetry.metrics import Census
+
+_PHASES = frozenset(Phase)
+
+
+def census_of(store: Store, rules: Rules, now: Callable[[], datetime]) -> Census:
+    """The counts over what `store` has at the time."""
+    return Census(
+        phases=lambda: _count_phases(store),
+        reasons=lambda: _count_reasons(store),
+        seats=lambda: count_seats(list(store.claims)),
+        proofs=lambda: count_proofs(list(store.claims), rules, now()),
+    )
+
+
+def _count_phases(store: Store) -> Counter[str]:
+    """By what is shown, which a tenant may have forged: words that are none count as new."""
+    shown = (domain.status.phase for domain in list(store.domains))
+    return Counter(phase if phase in _PHASES else "new" for phase in shown)
+
+
+def _count_reasons(store: Store) -> Counter[str]:
+    shown = (domain.status.verified for domain in list(store.domains))
+    return Counter(str(reason) for reason in shown if reason is not None)

@@ -1,0 +1,120 @@
+"""What the work on a certificate has come to: the order under way, and what the Secret holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from customdomains.model.certificate import CertificateFacts, Method
+from customdomains.model.keys import parse_key_type
+from customdomains.model.rendering import drop_empty
+from customdomains.model.times import format_optional, format_time, parse_time, read_time
+
+LEAST_REST = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An ACME order under way; `digests` are the TXT values that answer its challenges."""
+
+    url: str
+    issuer: str
+    names: tuple[str, ...]
+    method: Method
+    digests: tuple[str, ...]
+    placed_at: datetime
+    expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRecord:
+    """The certificate that is in the Secret now.
+
+    `serving_since` is when the first of an unbroken row of certificates was stored; None where
+    this is the first.
+    """
+
+    issuer: str
+    secret_name: str
+    names: tuple[str, ...]
+    issued_at: datetime
+    facts: CertificateFacts
+    serving_since: datetime | None = None
+
+    @property
+    def renewal_time(self) -> datetime:
+        """Two thirds into the lifetime.
+
+        A certificate that is old already when it comes, or looks so by a clock that is ahead,
+        still rests for a while: else it would be renewed over and over.
+        """
+        facts = self.facts
+        lifetime = facts.not_after - facts.not_before
+        rest = min(lifetime / 3, LEAST_REST)
+        return max(facts.not_before + lifetime * 2 / 3, self.issued_at + rest)
+
+
+def render_order(value: Order) -> dict[str, Any]:
+    """The JSON form."""
+    return drop_empty(
+        {
+            "url": value.url,
+            "issuer": value.issuer,
+            "names": list(value.names),
+            "method": value.method,
+            "digests": list(value.digests),
+            "placedAt": format_time(value.placed_at),
+            "expires": format_optional(value.expires),
+        }
+    )
+
+
+def parse_order(body: Mapping[str, Any]) -> Order:
+    """From the JSON form. Raises `ValueError` or `KeyError`."""
+    return Order(
+        url=body["url"],
+        issuer=body["issuer"],
+        names=tuple(body["names"]),
+        method=Method(body["method"]),
+        digests=tuple(body.get("digests", ())),
+        placed_at=read_time(body["placedAt"]),
+        expires=parse_time(body.get("expires")),
+    )
+
+
+def render_certificate(value: CertificateRecord) -> dict[str, Any]:
+    """The JSON form."""
+    return drop_empty(
+        {
+            "issuer": value.issuer,
+            "secretName": value.secret_name,
+            "names": list(value.names),
+            "issuedAt": format_time(value.issued_at),
+            "servingSince": format_optional(value.serving_since),
+            "serialNumber": value.facts.serial_number,
+            "notBefore": format_time(value.facts.not_before),
+            "notAfter": format_time(value.facts.not_after),
+            "fingerprint": value.facts.fingerprint,
+            "keyType": str(value.facts.key_type) if value.facts.key_type else None,
+        }
+    )
+
+
+def parse_certificate(body: Mapping[str, Any]) -> CertificateRecord:
+    """From the JSON form. Raises `ValueError` or `KeyError`."""
+    return CertificateRecord(
+        issuer=body["issuer"],
+        secret_name=body["secretName"],
+        names=tuple(body["names"]),
+        issued_at=read_time(body["issuedAt"]),
+        facts=CertificateFacts(
+            serial_number=body["serialNumber"],
+            not_before=read_time(body["notBefore"]),
+            not_after=read_time(body["notAfter"]),
+            fingerprint=body["fingerprint"],
+            key_type=parse_key_type(body.get("keyType")),
+        ),
+        serving_since=parse_time(body.get("servingSince")),
+    )
