@@ -14,7 +14,7 @@ CLUSTER := --kubeconfig "$(KUBECONFIG)"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fuzz demo up bench binaries dns-servers lock clean
+.PHONY: help test lint fuzz demo up bench binaries programs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -29,7 +29,7 @@ help:
 	@echo
 	@echo 'The first run takes some minutes (the control plane is built), later ones start at once.'
 
-test: lint binaries dns-servers
+test: lint binaries programs
 	@$(BIN)/python -m customdomains.devcluster.binaries --edge
 	@$(BIN)/pytest
 
@@ -55,9 +55,9 @@ bench: binaries
 binaries: .venv/.project
 	@$(BIN)/python -m customdomains.devcluster.binaries
 
-# Knot, BIND, NSD and Unbound from Debian's packages; without them their tests are skipped.
-dns-servers: .venv/.project
-	@$(BIN)/python -m tests.realdns.install
+# DNS servers and a browser from Debian's packages; without them their tests are skipped.
+programs: .venv/.project
+	@$(BIN)/python -m tests.programs.install
 
 .venv/.dependencies: requirements/dev.txt
 	@command -v $(PYTHON) >/dev/null || { \

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from build import ZONE
+from programs.debian import SERVERS, why_not
 
 from customdomains.dns.authoritative import AuthoritativeLookup
 from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
 from customdomains.dns.resolvers import PlainResolver
 from realdns.internet import Internet
 from realdns.judging import Lookup
-from realdns.packages import why_not
 from realdns.processes import Knot, Nsd
 from realdns.zones import ADDRESSES, KNOT, SECOND_KNOT, SECOND_NSD
 
@@ -36,7 +36,7 @@ def _bindable(address: str) -> bool:
 @pytest.fixture(scope="session")
 def internet(run_dir: Path) -> Iterator[Internet]:
     """Knot, BIND, NSD and Unbound with the zones of `country`."""
-    if (reason := why_not()) is not None:
+    if (reason := why_not(SERVERS, "DNS servers")) is not None:
         pytest.skip(reason)
     if not _bindable(*ADDRESSES[KNOT]):
         pytest.skip("127.0.0.0/8 is not all loopback here: no addresses for the DNS servers")

@@ -15,9 +15,9 @@ import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
+from programs.debian import find
 
 from customdomains.devcluster.processes import Process
-from realdns.packages import find
 
 _READY_SECONDS = 20.0
 _ASK_SECONDS = 0.5

@@ -27,7 +27,10 @@ SERVERS = (
     Package("nsd", ("nsd",)),
     Package("unbound", ("unbound",)),
 )
-PACKAGES = (*SERVERS, Package("bind9-dnsutils", ("dig",)), Package("knot-dnsutils", ("kdig",)))
+TOOLS = (Package("bind9-dnsutils", ("dig",)), Package("knot-dnsutils", ("kdig",)))
+BROWSERS = (Package("chromium", ("chromium",)),)
+GROUPS = ((*SERVERS, *TOOLS), BROWSERS)
+"""What is installed together: what of one group can't be had is in no other's way."""
 
 
 def find(program: str) -> Path | None:
@@ -37,11 +40,9 @@ def find(program: str) -> Path | None:
     return Path(found) if found else None
 
 
-def why_not() -> str | None:
-    """Why the real servers can't be had, for `pytest.skip`; None where they can."""
-    missing = [package.name for package in SERVERS if package.missing()]
+def why_not(wanted: tuple[Package, ...], what: str) -> str | None:
+    """Why there are no `what`, for `pytest.skip`; None where all that is `wanted` is there."""
+    missing = [package.name for package in wanted if package.missing()]
     if missing:
-        return (
-            f"DNS servers are not installed; as root on Debian: apt-get install {' '.join(missing)}"
-        )
+        return f"{what} are not installed; as root on Debian: apt-get install {' '.join(missing)}"
     return None

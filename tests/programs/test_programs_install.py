@@ -1,11 +1,11 @@
-"""Installing the servers, with a stand-in for apt-get: nothing is installed here."""
+"""Installing programs, with a stand-in for apt-get: nothing is installed here."""
 
 import subprocess
 import sys
 
 import pytest
 
-from realdns import install, packages
+from programs import debian, install
 
 APT = """#!{python}
 import json, os, sys
@@ -19,7 +19,7 @@ sys.exit({code})
 
 @pytest.fixture
 def apt(tmp_path, monkeypatch):
-    """Makes an `apt-get` that ends with a code, for a root who has no DNS server at all."""
+    """Makes an `apt-get` that ends with a code, for a root who has no such program at all."""
     policy = tmp_path / "policy-rc.d"
     log = tmp_path / "log"
     log.touch()
@@ -32,7 +32,7 @@ def apt(tmp_path, monkeypatch):
         return log
 
     monkeypatch.setattr(install, "_POLICY", policy)
-    monkeypatch.setattr(packages, "SYSTEM_PATH", ())
+    monkeypatch.setattr(debian, "SYSTEM_PATH", ())
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return make
@@ -44,15 +44,18 @@ def test_missing_servers_are_downloaded_and_then_unpacked_without_being_started(
     log = apt(0)
     assert install.main() == 0
     text = log.read_text()
-    first, second = (line for line in text.splitlines() if "install" in line)
-    assert "--download-only" in first
-    assert "--no-download" in second
-    for name in ("knot", "bind9", "nsd", "unbound"):
-        assert f'"{name}"' in first
-        assert f'"{name}"' in second
-    assert text.count('[true, "noninteractive"]') == 2  # services are held back meanwhile
+    lines = [line for line in text.splitlines() if "install" in line]
+    for names, (first, second) in zip(
+        (("knot", "bind9", "nsd", "unbound"), ("chromium",)), (lines[:2], lines[2:]), strict=True
+    ):
+        assert "--download-only" in first
+        assert "--no-download" in second
+        for name in names:
+            assert f'"{name}"' in first
+            assert f'"{name}"' in second
+    assert text.count('[true, "noninteractive"]') == 4  # services are held back meanwhile
     assert not (tmp_path / "policy-rc.d").exists()
-    assert "Installing knot, bind9, nsd, unbound" in capsys.readouterr().err
+    assert "Installing knot, bind9, nsd, unbound, " in capsys.readouterr().err
 
 
 def test_without_a_network_it_says_so_and_fails_nothing(apt, capsys):
@@ -87,22 +90,22 @@ def test_a_download_without_end_is_cut_off(apt, monkeypatch, capsys):
 
     monkeypatch.setattr(subprocess, "run", hang)
     assert install.main() == 0
-    assert "timed out after 150 seconds" in capsys.readouterr().err
+    assert "timed out after 300 seconds" in capsys.readouterr().err
 
 
-def test_who_has_no_servers_is_told_which_packages_to_install(apt):
+def test_who_has_none_is_told_which_packages_to_install(apt):
     apt(0)
-    assert packages.why_not() == (
+    assert debian.why_not(debian.SERVERS, "DNS servers") == (
         "DNS servers are not installed; as root on Debian: apt-get install knot bind9 nsd unbound"
     )
 
 
 def test_what_is_there_is_not_installed_again(apt, tmp_path, capsys):
     log = apt(0)
-    for package in packages.PACKAGES:
+    for package in (package for group in debian.GROUPS for package in group):
         for program in package.programs:
             (tmp_path / program).write_text("#!/bin/sh\n")
             (tmp_path / program).chmod(0o755)
-    assert packages.why_not() is None
+    assert debian.why_not(debian.SERVERS, "DNS servers") is None
     assert install.main() == 0
     assert (log.read_text(), capsys.readouterr().err) == ("", "")

@@ -1,7 +1,7 @@
-"""Installs the DNS servers that the tests ask: `python -m tests.realdns.install`.
+"""Installs the programs that tests run: `python -m tests.programs.install`.
 
 Debian's packages, where apt and root are there; silent where nothing is missing. It never fails:
-without the servers their tests are skipped, and say so. A package's own service is not started.
+without the programs their tests are skipped, and say so. A package's own service is not started.
 """
 
 import os
@@ -14,29 +14,34 @@ from pathlib import Path
 
 from customdomains.devcluster.progress import say, step
 
-from .packages import PACKAGES
+from .debian import GROUPS, Package
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _FETCHING = ("-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1")
-_FETCH_SECONDS = 150
+_FETCH_SECONDS = 300
 _UNPACK_SECONDS = 300
 
 
 def main() -> int:
     """Install what is missing. Returns the exit code, which is always 0."""
-    names = [package.name for package in PACKAGES if package.missing()]
+    for group in GROUPS:
+        _provide(group)
+    return 0
+
+
+def _provide(group: tuple[Package, ...]) -> None:
+    names = [package.name for package in group if package.missing()]
     if not names:
-        return 0
+        return
     what = ", ".join(names)
     if not shutil.which("apt-get") or os.geteuid() != 0:
-        say(f"DNS servers for the tests: {what} missing; apt and root are needed to install them")
-        return 0
+        say(f"Programs for the tests: {what} missing; apt and root are needed to install them")
+        return
     try:
-        with step(f"Installing {what} from Debian's packages", "10-60 s"), _no_services():
+        with step(f"Installing {what} from Debian's packages", "10-150 s"), _no_services():
             _install(names)
     except (OSError, subprocess.SubprocessError) as error:
-        say(f"DNS servers for the tests: {what} could not be installed: {_told(error)}")
-    return 0
+        say(f"Programs for the tests: {what} could not be installed: {_told(error)}")
 
 
 def _install(names: list[str]) -> None:

@@ -1,0 +1,1 @@
+"""The programs of other projects that tests run, and where they come from."""
