@@ -6,7 +6,7 @@ import resource
 from pathlib import Path
 
 from customdomains.acme import AcmeEngine, ExternalAccount, IssuerOptions
-from customdomains.api.app import ApiOptions
+from customdomains.api.options import ApiOptions
 from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.client import ApiClient
 from customdomains.controller.ports import TextLookup

@@ -14,6 +14,7 @@ from api.phases import put_phase, until_waiting
 from cluster.background import running
 from cluster.relay import relayed
 
+from customdomains.api.claims import Claims
 from customdomains.api.directory import Directory
 from customdomains.api.following import following
 from customdomains.api.resources import render_resource
@@ -186,8 +187,8 @@ async def test_a_quiet_stream_has_comments(api, monkeypatch):
 async def test_streams_are_bounded_and_shed_nobody(client, namespace, monkeypatch):
     monkeypatch.setattr("customdomains.api.streams.HEARTBEAT", 0.05)
     monkeypatch.setattr("customdomains.api.load.MAX_IN_FLIGHT", 2)
-    monkeypatch.setattr("customdomains.api.app.MAX_STREAMS", 4)
-    monkeypatch.setattr("customdomains.api.app.MAX_STREAMS_OF_ONE", 3)
+    monkeypatch.setattr("customdomains.api.rooms.MAX_STREAMS", 4)
+    monkeypatch.setattr("customdomains.api.rooms.MAX_STREAMS_OF_ONE", 3)
     async with api_server(client, namespace) as api:
         made, other = await api.register(fresh_name()), await api.register(fresh_name())
         async with streaming(api, made), streaming(api, made), streaming(api, made) as third:
@@ -269,8 +270,9 @@ async def test_who_can_t_be_told_of_is_said_before_any_stream(api):
 
 
 async def test_who_follows_hears_of_every_change_and_leaves_nothing(api, client, namespace):
-    directory = Directory(client, namespace)
-    async with running(directory):
+    watched = Claims(client)
+    directory = Directory(client, watched, namespace)
+    async with running(watched.mirror.cache), running(directory):
         made = await api.register(fresh_name())
         name, bell = made["domain_name"], asyncio.Event()
         with following(directory, made["id"], bell) as follower:

@@ -127,8 +127,8 @@ async def test_who_waits_for_the_controller_sheds_nobody_and_is_bounded(
 ):
     monkeypatch.setattr("customdomains.api.load.MAX_IN_FLIGHT", 2)
     monkeypatch.setattr("customdomains.api.load.MAX_WRITES", 1)
-    monkeypatch.setattr("customdomains.api.app.MAX_ASKING", 4)
-    monkeypatch.setattr("customdomains.api.app.MAX_ASKING_FOR_ONE", 3)
+    monkeypatch.setattr("customdomains.api.rooms.MAX_ASKING", 4)
+    monkeypatch.setattr("customdomains.api.rooms.MAX_ASKING_FOR_ONE", 3)
     async with api_server(client, namespace, controller_timeout=600) as api:
         made, other = await api.register(fresh_name()), await api.register(fresh_name())
         asking = []

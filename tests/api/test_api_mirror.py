@@ -4,6 +4,7 @@ import pytest
 from api.calling import fresh_name
 from cluster.background import running
 
+from customdomains.api.claims import Claims
 from customdomains.api.directory import Directory
 from customdomains.api.mirror import Mirror
 from customdomains.api.resources import parse_view, render_resource
@@ -99,7 +100,7 @@ async def test_what_came_and_went_before_the_watch_leaves_nothing(client, namesp
 
 async def test_a_live_read_that_finds_nothing_is_believed(client, namespace):
     """While the watches say nothing, as here, where none runs."""
-    directory = Directory(client, namespace)
+    directory = Directory(client, Claims(client), namespace)
     made = await create(client, namespace, "one")
     directory.domains.put(str(made.key), made)
     holder = Holder(made.key, "uid", None)

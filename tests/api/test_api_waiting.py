@@ -139,8 +139,8 @@ async def test_a_domain_that_is_not_there_is_not_waited_for(api):
 
 async def test_those_who_wait_shed_nobody_and_are_bounded(client, namespace, monkeypatch):
     monkeypatch.setattr("customdomains.api.load.MAX_IN_FLIGHT", 2)
-    monkeypatch.setattr("customdomains.api.app.MAX_WAITS", 6)
-    monkeypatch.setattr("customdomains.api.app.MAX_WAITS_FOR_ONE", 4)
+    monkeypatch.setattr("customdomains.api.rooms.MAX_WAITS", 6)
+    monkeypatch.setattr("customdomains.api.rooms.MAX_WAITS_FOR_ONE", 4)
     async with api_server(client, namespace) as api:
         made, other = await api.register(fresh_name()), await api.register(fresh_name())
         waiting = []

@@ -5,7 +5,8 @@ for something; status and Secrets are the controller's. It is the only room that
 aiohttp.web.
 """
 
-from customdomains.api.app import ApiOptions, Server, run_api, serving
+from customdomains.api.app import Server, run_api, serving
 from customdomains.api.auth import TokenFileError
+from customdomains.api.options import ApiOptions
 
 __all__ = ["ApiOptions", "Server", "TokenFileError", "run_api", "serving"]

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from contextlib import suppress
 
-from customdomains.api.changes import Changes
+from customdomains.api.claims import Claims
 from customdomains.api.errors import Failed, no_such_domain, storage_failed
 from customdomains.api.mirror import Mirror
 from customdomains.api.resources import (
@@ -22,26 +22,22 @@ from customdomains.cluster.stores import ClaimStore
 from customdomains.model.claim import ID_LABEL, Claim, Contender, Holder, parse_claim
 from customdomains.model.domain import Key
 
-LIVE_READS = 4  # at a time: somebody who tries out ids must not load the API server
-
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Directory:
-    """The claims of the cluster, and the CustomDomains of `namespace`.
+    """The seats of `namespace` on the cluster's claims, and its CustomDomains.
 
     Of a claim only the seat of this namespace is ever shown: what `Claim.seen_by` leaves for it.
     """
 
-    def __init__(self, client: ApiClient, namespace: str) -> None:
-        """`run` has to be running for anything to be known."""
+    def __init__(self, client: ApiClient, claims: Claims, namespace: str) -> None:
+        """`run` has to be running for anything to be known, and so has the claims' watch."""
         self._client = client
         self._stored = ClaimStore(client)
         self.namespace = namespace
-        self.changes = Changes()
-        self.claims: Mirror[Claim] = Mirror(
-            client, DOMAIN_CLAIMS, parse=parse_claim, on_change=self._index
-        )
+        self.changes = claims.changes
+        self.claims = claims.mirror
         self.domains: Mirror[DomainView] = Mirror(
             client,
             CUSTOM_DOMAINS,
@@ -61,12 +57,13 @@ class Directory:
         self._domains_by_id: dict[str, str] = {}
         self._sorted: list[str] = []  # the domains in `_ids`
         self._occupied: set[str] = set()  # those of them whose seat is not vacant
-        self._live = asyncio.Semaphore(LIVE_READS)
+        self._live = claims.live
+        claims.follow(self)
 
     async def run(self) -> None:
         """Keep up with the API server until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for cache in (self._namespaces, self.domains.cache, self.claims.cache):
+            for cache in (self._namespaces, self.domains.cache):
                 group.create_task(cache.run())
 
     @property
@@ -91,6 +88,10 @@ class Directory:
     def seats(self) -> int:
         """How many seats the namespace has, without those that are vacant."""
         return len(self._occupied)
+
+    def has(self, domain: str) -> bool:
+        """Whether any seat on the claim of `domain` is known here, also a vacant one."""
+        return domain in self._ids
 
     def has_seat_on(self, domain: str) -> bool:
         """Whether one of these is on the claim of `domain`."""
@@ -215,8 +216,8 @@ class Directory:
             and holder.namespace_uid == self._namespaces.get(self.namespace)
         )
 
-    def _index(self, domain: str) -> None:
-        self.changes.ring(domain)
+    def index(self, domain: str) -> None:
+        """The claim of `domain` may have changed."""
         claim = self._own(self.claims.get(domain))
         now = None if claim is None else claim.id
         if claim is None or claim.standing.vacant_since:
@@ -240,7 +241,7 @@ class Directory:
     def _index_all(self) -> None:
         """The namespace itself came, went, or is another one of the same name."""
         for domain in {*self._ids, *(domain for domain, _ in self.claims.cache.items())}:
-            self._index(domain)
+            self.index(domain)
 
 
 def _not_looked_for(error: ApiError) -> Failed:

@@ -24,6 +24,7 @@ from customdomains.api.errors import (
 from customdomains.api.load import Load
 from customdomains.api.metrics import HttpMetrics
 from customdomains.api.receiving import Receiving
+from customdomains.api.rooms import ROOM, Room
 from customdomains.api.speaking import Speaker
 
 MAX_BODY = 64 * 1024  # bytes
@@ -40,8 +41,8 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Gate:
-    """An aiohttp middleware. `tokens` None lets everybody in; `ready` says whether calls can be
-    answered yet.
+    """An aiohttp middleware. `tokens` None lets everybody in, to `room`; `ready` says whether
+    calls can be answered yet.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Gate:
         ready: Callable[[], bool],
         registered_status: int,
         load: Load,
+        room: Room,
     ) -> None:
         self._tokens = tokens
         self.metrics = metrics
         self.receiving = Receiving()
         self._ready = ready
         self._load = load
+        self._room = room
         metrics.watch_in_flight(lambda: load.in_flight)
         metrics.watch_waiting("body", self.receiving.__len__)
         self._statuses: Mapping[type[CallError], int] = {
@@ -96,6 +99,7 @@ class Gate:
             refusal = self._refuse(request)
             if refusal is not None:
                 return refusal
+            request[ROOM] = self._room
             await self.receiving.whole(request)
             with self._load.one(request.method):
                 return await handler(request)

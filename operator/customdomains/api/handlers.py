@@ -10,79 +10,67 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 from customdomains.api import calls, views
 from customdomains.api.answers import json_answer, problem
-from customdomains.api.directory import Directory
 from customdomains.api.errors import NotThere
 from customdomains.api.idempotency import given_key
-from customdomains.api.registration import Registrar
-from customdomains.api.requests import Requests
-from customdomains.api.streams import Streams
-from customdomains.api.waiting import Waiting, wish
+from customdomains.api.rooms import ROOM
+from customdomains.api.waiting import wish
 
 
 class Handlers:
-    """The endpoints. `zone` is the delegation zone (canonical)."""
+    """The endpoints, of the room that the request was let into. `zone` is the delegation zone
+    (canonical).
+    """
 
-    def __init__(
-        self,
-        directory: Directory,
-        registrar: Registrar,
-        requests: Requests,
-        waiting: Waiting,
-        streams: Streams,
-        zone: str,
-    ) -> None:
-        self._directory = directory
-        self._registrar = registrar
-        self._requests = requests
-        self._waiting = waiting
-        self._streams = streams
+    def __init__(self, zone: str) -> None:
         self._zone = zone
 
     async def register(self, request: web.Request) -> web.Response:
         """POST /domains."""
         wanted = calls.new_domain(await request.read())
         key = given_key(request.headers.getall("Idempotency-Key", []))
-        made = await self._registrar.register(wanted, key)
+        made = await request[ROOM].registrar.register(wanted, key)
         return json_answer(views.registered(made, self._zone), 201)
 
     async def page(self, request: web.Request) -> web.Response:
         """GET /domains."""
         wanted = calls.selection(request.query)
-        found, following = calls.select(self._directory, wanted)
+        found, following = calls.select(request[ROOM].directory, wanted)
         return json_answer(views.page(found, following, self._zone))
 
     async def get(self, request: web.Request) -> web.Response:
         """GET /domains/{id}: as it is, or after a wait for a status."""
         wanted = wish(request.query)
         if wanted is None:
-            found = await self._directory.find(_id(request))
+            found = await request[ROOM].directory.find(_id(request))
             return json_answer(views.domain(found, self._zone))
-        found, ending = await self._waiting.wait(_id(request), wanted, lambda: _has_left(request))
+        found, ending = await request[ROOM].waiting.wait(
+            _id(request), wanted, lambda: _has_left(request)
+        )
         answer = json_answer(views.domain(found, self._zone))
         answer.headers["Customdomains-Wait"] = ending
         return answer
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """GET /domains/{id}/events."""
-        return await self._streams.answer(request, _id(request))
+        return await request[ROOM].streams.answer(request, _id(request))
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE /domains/{id}."""
-        await self._registrar.delete(_id(request))
+        await request[ROOM].registrar.delete(_id(request))
         return web.Response(status=204)
 
     async def verify(self, request: web.Request) -> web.Response:
         """POST /domains/{id}/verify."""
-        found = await self._requests.verify(_id(request))
+        found = await request[ROOM].requests.verify(_id(request))
         return json_answer(views.domain(found, self._zone))
 
     async def issue(self, request: web.Request) -> web.Response:
         """POST /domains/{id}/issue-certificate."""
-        return json_answer(views.order(await self._requests.issue(_id(request))), 202)
+        return json_answer(views.order(await request[ROOM].requests.issue(_id(request))), 202)
 
     async def certificate(self, request: web.Request) -> web.Response:
         """GET /domains/{id}/certificate."""
-        found = await self._directory.find(_id(request))
+        found = await request[ROOM].directory.find(_id(request))
         record = found.claim.certificate
         if record is None:
             raise NotThere("certificate_not_found", "the domain has no certificate (yet)")

@@ -1,0 +1,36 @@
+"""What the HTTP process is told at its start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from customdomains.api.listening import Bounds
+from customdomains.policy.rules import Rules
+
+_BOUNDS = Bounds(connections=2048)  # more than can be busy: all that work, wait or send
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """What the HTTP process needs of the settings.
+
+    `namespace` is where domains are registered, and all that is served; `rules` say which may be;
+    `registered_status` answers for a domain that is held already (409 or 500);
+    `controller_timeout` is in seconds. With `token_file` None nobody is asked for a token; port 0
+    takes any. `ask` is where edge proxies may ask (host and port), None for nowhere. The platform's
+    own DNS records are the DNSRecords in `records_namespace`; they may stand in the delegation zone
+    and in `zones`.
+    """
+
+    host: str
+    port: int
+    namespace: str
+    rules: Rules
+    token_file: Path | None
+    registered_status: int = 500
+    controller_timeout: float = 15.0
+    ask: tuple[str, int] | None = None
+    zones: tuple[str, ...] = ()
+    records_namespace: str = "customdomains"
+    bounds: Bounds = _BOUNDS
