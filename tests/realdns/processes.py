@@ -44,6 +44,14 @@ class Encrypted:
         return f"https://127.0.0.1:{self.https_port}/dns-query"
 
 
+@dataclass(frozen=True)
+class UpdateKey:
+    """A TSIG key (hmac-sha256) that may update every zone of a server; `secret` in base64."""
+
+    name: str
+    secret: str
+
+
 class Server:
     """What the four have in common: `program` with `arguments` before its configuration file."""
 
@@ -116,8 +124,15 @@ class Knot(Server):
     program = "knotd"
     arguments = ("-c",)
 
-    def configure(self, zones: Mapping[str, str], *, signs: Iterable[str] = ()) -> None:
-        """Serve `zones` (name to zone file); it signs those in `signs` itself, with NSEC3."""
+    def configure(
+        self,
+        zones: Mapping[str, str],
+        *,
+        signs: Iterable[str] = (),
+        key: UpdateKey | None = None,
+    ) -> None:
+        """Serve `zones` (name to zone file); it signs those in `signs` itself, with NSEC3. With the
+        `key` all of them can be updated."""
         config = [
             "server:",
             f'  rundir: "{self.directory}"',
@@ -135,15 +150,33 @@ class Knot(Server):
             "    algorithm: ecdsap256sha256",
             "    single-type-signing: on",
             "    nsec3: on",
+            *_knot_key(key),
             "zone:",
         ]
         (self.directory / "db").mkdir(exist_ok=True)
         signs = set(signs)
         for name, path in self._write(zones).items():
             config += [f'  - domain: "{name}"', f'    file: "{path}"', "    zonefile-sync: -1"]
+            if key is not None:
+                config.append("    acl: updates")
             if name in signs:
                 config += ["    dnssec-signing: on", "    dnssec-policy: online"]
         self.config.write_text("\n".join(config) + "\n")
+
+
+def _knot_key(key: UpdateKey | None) -> list[str]:
+    if key is None:
+        return []
+    return [
+        "key:",
+        f'  - id: "{key.name}"',
+        "    algorithm: hmac-sha256",
+        f'    secret: "{key.secret}"',
+        "acl:",
+        "  - id: updates",
+        f'    key: "{key.name}"',
+        "    action: update",
+    ]
 
 
 class Bind(Server):
@@ -153,16 +186,26 @@ class Bind(Server):
     arguments = ("-g", "-n", "1", "-c")
 
     def configure(
-        self, zones: Mapping[str, str], *, changes: str = "", expired: Mapping[str, str] = {}
+        self,
+        zones: Mapping[str, str],
+        *,
+        changes: str = "",
+        expired: Mapping[str, str] = {},
+        key: UpdateKey | None = None,
     ) -> None:
-        """Serve `zones` (name to zone file); the zone `changes` takes updates (RFC 2136).
+        """Serve `zones` (name to zone file); the zone `changes` takes updates (RFC 2136), and all
+        of them do with the `key`.
 
         `expired` are zones too, as they were transferred by a secondary long ago, from a primary
         that is there no more.
         """
         config = [self._options("recursion no; dnssec-validation no;")]
+        if key is not None:
+            config.append(f'key "{key.name}" {{ algorithm hmac-sha256; secret "{key.secret}"; }};')
         for name, path in self._write(zones).items():
             update = "allow-update { 127.0.0.0/8; };" if name == changes else ""
+            if key is not None:
+                update = f'allow-update {{ key "{key.name}"; }};'
             config.append(f'zone "{name}" {{ type primary; file "{path}"; {update} }};')
         for name, path in self._write(expired).items():
             # Its time runs from when the file was written.

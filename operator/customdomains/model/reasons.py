@@ -66,6 +66,7 @@ class Reason(StrEnum):
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
     STORAGE_FAILED = "StorageFailed"
     CHALLENGE_NOT_SERVED = "ChallengeNotServed"
+    UPDATE_FAILED = "UpdateFailed"
     CHALLENGE_FAILED = "ChallengeFailed"
     CA_UNREACHABLE = "CAUnreachable"
     CA_REFUSED = "CARefused"
