@@ -32,6 +32,7 @@ from customdomains.model.evidence import Outcome, Seen
 from customdomains.model.identity import mint_identity
 from customdomains.model.keys import SIZES, Algorithm, KeyType
 from customdomains.model.reasons import Reason
+from customdomains.model.scope import Scope, ScopeKind
 from customdomains.model.status import Checks, Status, mark_of
 from customdomains.model.times import format_optional, format_time, parse_time
 
@@ -88,6 +89,9 @@ failures = st.builds(
     st.none() | moments,
     st.text(max_size=200),
     st.booleans(),
+    words,
+    st.none()
+    | st.builds(Scope, st.sampled_from(ScopeKind), st.lists(words, max_size=3).map(tuple)),
 )
 standings = st.builds(
     Standing,

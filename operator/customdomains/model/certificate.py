@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from customdomains.model.keys import KeyType
 from customdomains.model.reasons import Reason
+from customdomains.model.scope import Scope
 
 
 class Method(StrEnum):
@@ -54,7 +55,8 @@ class OrderError(Exception):
     """An order could not be placed or brought to its end.
 
     `order_lost` says that the order itself can't be continued and a new one is needed;
-    `retry_at` is the earliest moment the CA allows a new try, where it named one.
+    `retry_at` is the earliest moment the CA allows a new try, where it named one, and `scope` what
+    it stops until then beside this order (None: nothing).
     """
 
     def __init__(
@@ -64,9 +66,11 @@ class OrderError(Exception):
         *,
         order_lost: bool = False,
         retry_at: datetime | None = None,
+        scope: Scope | None = None,
     ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.order_lost = order_lost
         self.retry_at = retry_at
+        self.scope = scope

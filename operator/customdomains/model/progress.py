@@ -11,6 +11,7 @@ from customdomains.model.certificate import Method
 from customdomains.model.evidence import Outcome, Seen
 from customdomains.model.reasons import Reason
 from customdomains.model.rendering import drop_empty
+from customdomains.model.scope import Scope, parse_scope, render_scope
 from customdomains.model.times import format_optional, format_time, parse_time, read_time
 
 
@@ -36,7 +37,8 @@ class Failure:
     It is tried again at `retry_at`, and from `earliest` on (None: not before `retry_at`) as soon
     as somebody wants it. `heard` is what people had said when the failed try began: whoever says
     something else wants a new one. `unplaced` tells that no order came of it: then it is tried
-    again whoever asked for it and whoever answers the challenge.
+    again whoever asked for it and whoever answers the challenge. `issuer` is whose order failed,
+    and `scope` what else its CA stops until `retry_at` (None: nothing).
     """
 
     reason: Reason
@@ -47,6 +49,8 @@ class Failure:
     earliest: datetime | None = None
     heard: str = ""
     unplaced: bool = False
+    issuer: str = ""
+    scope: Scope | None = None
 
     @property
     def heard_from(self) -> datetime:
@@ -117,12 +121,15 @@ def render_failure(value: Failure) -> dict[str, Any]:
             "earliest": format_optional(value.earliest),
             "heard": value.heard,
             "unplaced": value.unplaced or None,
+            "issuer": value.issuer,
+            "scope": render_scope(value.scope) if value.scope else None,
         }
     )
 
 
 def parse_failure(body: Mapping[str, Any]) -> Failure:
     """From the JSON form. Raises `ValueError` or `KeyError`."""
+    scope = body.get("scope")
     return Failure(
         reason=Reason(body["reason"]),
         message=body["message"],
@@ -132,4 +139,6 @@ def parse_failure(body: Mapping[str, Any]) -> Failure:
         earliest=parse_time(body.get("earliest")),
         heard=body.get("heard", ""),
         unplaced=body.get("unplaced", False),
+        issuer=body.get("issuer", ""),
+        scope=parse_scope(scope) if scope else None,
     )

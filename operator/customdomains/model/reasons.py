@@ -71,6 +71,7 @@ class Reason(StrEnum):
     CA_UNREACHABLE = "CAUnreachable"
     CA_REFUSED = "CARefused"
     CA_RATE_LIMITED = "CARateLimited"
+    AWAITING_BUDGET = "AwaitingBudget"
     ORDER_INVALID = "OrderInvalid"
     ORDER_EXPIRED = "OrderExpired"
     ORDER_FOREIGN = "OrderForeign"

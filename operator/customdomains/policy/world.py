@@ -10,6 +10,7 @@ from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
 from customdomains.model.status import Status
 from customdomains.policy.jobs import Job, OrderResult
+from customdomains.policy.limits import Wait
 from customdomains.policy.rules import Rules
 
 
@@ -36,7 +37,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What this process knows of a domain beyond what is stored; losing it costs a check."""
+    """What this process knows of a domain beyond what is stored; losing it costs a check.
+
+    `wait` is what its next order waits for, where a CA's limits are in the way.
+    """
 
     check: Check | None = None
     attempts: int = 0
@@ -44,6 +48,7 @@ class Memory:
     ordering_since: datetime | None = None
     result: OrderResult | None = None
     next_key_to_drop: str | None = None
+    wait: Wait | None = None
 
 
 LONG_AGO = datetime.fromtimestamp(0, UTC)
