@@ -11,7 +11,9 @@ from typing import Any
 from fake_api import CLAIMS, FakeApi
 
 from customdomains.model.certificate import (
+    CaIdentity,
     CertificateFacts,
+    Challenge,
     IssuedCertificate,
     OrderError,
     PlacedOrder,
@@ -218,7 +220,17 @@ class FakeEngine:
         pair = await current() if self._ca.reuses else None
         return pair.key_pem if pair is not None else self._make()
 
-    async def place(self, names: tuple[str, ...]) -> PlacedOrder:
+    async def identity(self) -> CaIdentity:
+        await asyncio.sleep(CA_LATENCY)
+        return CaIdentity("https://ca/account/1", "_account", ("ca.example.net",))
+
+    async def place(
+        self,
+        names: tuple[str, ...],
+        *,
+        replaces: str | None = None,
+        challenges: tuple[Challenge, ...] = (Challenge.DNS,),
+    ) -> PlacedOrder:
         await asyncio.sleep(CA_LATENCY)
         await self._step()
         placed = self._ca.place(names)
@@ -227,9 +239,15 @@ class FakeEngine:
         return placed
 
     async def complete(
-        self, url: str, names: tuple[str, ...], key: Any, digests: tuple[str, ...]
+        self,
+        url: str,
+        names: tuple[str, ...],
+        key: Any,
+        answered: tuple[str, ...],
+        *,
+        challenge: Challenge = Challenge.DNS,
     ) -> IssuedCertificate:
-        assert digests == self._ca.orders[url].digests
+        assert answered == self._ca.orders[url].digests
         await asyncio.sleep(CA_LATENCY)
         await self._step()
         issued = await self._ca.complete(url, names, key, self._step)

@@ -9,7 +9,13 @@ import build
 import pytest
 from build import DAY, HOUR, MINUTE, NOW, RULES, SECOND
 
-from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
+from customdomains.model.certificate import (
+    IssuedCertificate,
+    Method,
+    OrderError,
+    PlacedOrder,
+    Way,
+)
 from customdomains.model.claim import Claim
 from customdomains.model.reasons import Reason
 from customdomains.policy.decide import decide
@@ -28,7 +34,9 @@ def written(world: World, now: datetime = NOW) -> Claim:
     return plan.claim.claim
 
 
-PLACE = PlaceOrder(PROVED, "pebble", (build.DOMAIN,), Method.DELEGATED, "shop-tls", "a", "1 - a")
+PLACE = PlaceOrder(
+    PROVED, "pebble", (build.DOMAIN,), (Way(Method.DELEGATED),), "shop-tls", "a", "1 - a"
+)
 PLACED = PlacedOrder("https://ca.example.net/order/2", (build.DIGEST,), None)
 COMPLETE = CompleteOrder(replace(PROVED, order=build.order()), "shop-tls", "1 - -")
 ISSUED = IssuedCertificate("PEM", build.facts(NOW))

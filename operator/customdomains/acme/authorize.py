@@ -1,4 +1,4 @@
-"""The authorizations of an order and their dns-01 challenges (RFC 8555 sections 7.5 and 8)."""
+"""The authorizations of an order and their challenges (RFC 8555 sections 7.5 and 8)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from acme import messages
 
 from customdomains.acme import wire
 from customdomains.acme.account import Account
+from customdomains.acme.challenges import answer_of, find, kind_of, pick, token_of
 from customdomains.acme.errors import ProblemError, challenge_error
-from customdomains.acme.keys import dns01_digest
 from customdomains.acme.pace import Pace
 from customdomains.acme.registration import Identity
-from customdomains.model.certificate import OrderError
+from customdomains.model.certificate import Challenge, OrderError
 from customdomains.model.reasons import Reason
 
 T = TypeVar("T")
@@ -40,13 +40,12 @@ async def fetch_authorizations(
     return tuple(wire.read_authorization(answer) for answer in answers)
 
 
-def pending_challenge(
-    authorization: messages.Authorization, names: tuple[str, ...]
-) -> messages.ChallengeBody | None:
-    """The dns-01 challenge of an authorization for one of `names`, None where it is valid.
+def is_pending(authorization: messages.Authorization, names: tuple[str, ...]) -> bool:
+    """Whether an authorization for one of `names` waits for a challenge's answer; if not, it is
+    valid.
 
-    Raises OrderError, order lost, where the authorization is for another name, can't become
-    valid any more, or offers no dns-01.
+    Raises OrderError, order lost, where the authorization is for another name or can't become
+    valid any more.
     """
     name = authorization.identifier.value
     if name.lower() not in {each.removeprefix("*.") for each in names}:
@@ -54,21 +53,17 @@ def pending_challenge(
             Reason.ORDER_FOREIGN, "The order asks to authorize another name", order_lost=True
         )
     if authorization.status == messages.STATUS_VALID:
-        return None
-    challenge = wire.dns01(authorization)
-    if challenge is not None and authorization.status == messages.STATUS_INVALID:
-        raise _failed(name, challenge, order_lost=True)
+        return False
+    if authorization.status == messages.STATUS_INVALID:
+        failed = [each for each in authorization.challenges if each.error is not None]
+        raise _failed(name, (failed or authorization.challenges)[0], order_lost=True)
     if authorization.status != messages.STATUS_PENDING:
         raise OrderError(
             Reason.ORDER_INVALID,
             f"The CA's authorization for {name} is {authorization.status.name}",
             order_lost=True,
         )
-    if challenge is None:
-        raise OrderError(
-            Reason.CA_REFUSED, f"The CA offers no dns-01 challenge for {name}", order_lost=True
-        )
-    return challenge
+    return True
 
 
 async def authorize(
@@ -76,21 +71,23 @@ async def authorize(
     pace: Pace,
     names: tuple[str, ...],
     authorizations: Sequence[tuple[str, messages.Authorization]],
-    digests: tuple[str, ...] | None = None,
+    kind: Challenge = Challenge.DNS,
+    values: tuple[str, ...] | None = None,
 ) -> bool:
-    """Answer the challenges that wait for it, once each; whether all that is now valid.
+    """Answer the challenges of `kind` that wait for it, once each; whether all that is now valid.
 
     `authorizations` come with their URLs. Where it is not all valid, the CA is looking.
-    A challenge whose value is none of `digests` (where they are known) is not answered: the CA
+    A challenge whose answer is none of `values` (where they are known) is not answered: the CA
     would look for it in vain.
 
     Raises OrderError(CHALLENGE_FAILED) where the CA has looked in vain: with the order lost,
     or, where it would look again if asked (section 8.2), without, after asking a few times.
     """
-    waiting, under_way = _standing(names, authorizations)
+    waiting, under_way = _standing(names, authorizations, kind)
     signer = await account.signer()
     for each in waiting:
-        if digests is not None and dns01_digest(each.challenge.chall, signer.key) not in digests:
+        wanted = answer_of(each.challenge, signer.key)
+        if values is not None and wanted is not None and wanted not in values:
             raise _outdated(each.name)
     for number in range(_ANSWERS):
         if number > 0:
@@ -110,12 +107,17 @@ async def authorize(
 
 
 def _standing(
-    names: tuple[str, ...], authorizations: Sequence[tuple[str, messages.Authorization]]
+    names: tuple[str, ...],
+    authorizations: Sequence[tuple[str, messages.Authorization]],
+    kind: Challenge,
 ) -> tuple[list[_Waiting], bool]:
     """The challenges that wait for us, and whether the CA looks at any of the others."""
     waiting, under_way = [], False
     for url, authorization in authorizations:
-        challenge = pending_challenge(authorization, names)
+        if not is_pending(authorization, names):
+            continue
+        pick((kind,), (authorization,))
+        challenge = find(authorization, kind)
         if challenge is not None and challenge.status == messages.STATUS_PENDING:
             waiting.append(_Waiting(authorization.identifier.value, url, challenge))
         elif challenge is not None and challenge.status != messages.STATUS_VALID:
@@ -133,7 +135,7 @@ async def _answer(
         # An answer that was sent again after a broken connection comes too late if the first
         # was heard; then the authorization has moved on.
         authorization = wire.read_authorization(await account.read(waiting.url))
-        challenge = wire.dns01(authorization)
+        challenge = find(authorization, kind_of(waiting.challenge) or Challenge.DNS)
         if challenge is None or challenge.status == messages.STATUS_PENDING:
             # To have read it, another key may have been needed.
             changed = (await account.signer()).pem != signer.pem
@@ -156,8 +158,7 @@ def _outdated(name: str) -> OrderError:
 
 
 def _failed(name: str, challenge: messages.ChallengeBody, *, order_lost: bool) -> OrderError:
-    token = challenge.chall.encode("token")
-    return challenge_error(name, challenge.error, secret=token, order_lost=order_lost)
+    return challenge_error(name, challenge.error, secret=token_of(challenge), order_lost=order_lost)
 
 
 async def _together(calls: Sequence[Awaitable[T]]) -> list[T]:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from customdomains.acme.errors import bounded
 from customdomains.acme.keys import PrivateKey, type_of
+from customdomains.acme.renewal import ari_id
 from customdomains.model.certificate import CertificateFacts, IssuedCertificate, OrderError
 from customdomains.model.reasons import Reason
 
@@ -52,6 +53,7 @@ def check_certificate(
             not_after=leaf.not_valid_after_utc,
             fingerprint=leaf.fingerprint(hashes.SHA256()).hex(),
             key_type=type_of(leaf.public_key()),
+            ari_id=ari_id(leaf),
         ),
     )
 

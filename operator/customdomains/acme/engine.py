@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import aiohttp
 from acme import messages
 
 from customdomains.acme import wire
 from customdomains.acme.account import Account, AccountKeyStore
-from customdomains.acme.authorize import fetch_authorizations, pending_challenge
+from customdomains.acme.authorize import fetch_authorizations, is_pending
+from customdomains.acme.challenges import Answers, account_label, answers, pick
 from customdomains.acme.errors import (
     ProblemError,
     invalid_order_error,
@@ -20,16 +22,24 @@ from customdomains.acme.errors import (
     unknown_profile,
 )
 from customdomains.acme.exchange import Answer
-from customdomains.acme.keys import dns01_digest, generate_private_key_pem, is_reusable
+from customdomains.acme.keys import generate_private_key_pem, is_reusable
 from customdomains.acme.options import IssuerOptions
 from customdomains.acme.order import FreshOrder, OrderRun
+from customdomains.acme.renewal import read_renewal_info, refuses_predecessor
 from customdomains.acme.rollover import roll_over
 from customdomains.acme.signing import read_mac_key
 from customdomains.acme.timing import Timing
 from customdomains.acme.transport import Transport
-from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
+from customdomains.model.certificate import (
+    CaIdentity,
+    Challenge,
+    IssuedCertificate,
+    OrderError,
+    PlacedOrder,
+)
 from customdomains.model.keys import KeyPair, KeyType
 from customdomains.model.reasons import Reason
+from customdomains.model.renewal import RenewalInfo
 
 _MOST_FRESH = 1024
 _FRESH_FOR = 300.0
@@ -72,10 +82,33 @@ class AcmeEngine:
         await self._account.close()
         await self._transport.close()
 
-    async def place(self, names: tuple[str, ...]) -> PlacedOrder:
-        """Place a new order for `names` (section 7.4); see `CertificateEngine.place`."""
+    async def identity(self) -> CaIdentity:
+        """What the CA and the account there are called; see `CertificateEngine.identity`."""
         try:
-            return await self._place(names)
+            directory, signer = await self._transport.directory(), await self._account.signer()
+        except ProblemError as problem:
+            raise request_error(problem) from problem
+        return CaIdentity(signer.url, account_label(signer.url), directory.caa_identities)
+
+    async def place(
+        self,
+        names: tuple[str, ...],
+        *,
+        replaces: str | None = None,
+        challenges: tuple[Challenge, ...] = (Challenge.DNS,),
+    ) -> PlacedOrder:
+        """Place a new order for `names` (section 7.4); see `CertificateEngine.place`.
+
+        Where the CA does not take it as one that replaces a certificate, it is placed once more
+        without that: whoever has ordered the replacement before may have been killed since.
+        """
+        try:
+            return await self._place(names, replaces, challenges)
+        except ProblemError as problem:
+            if replaces is None or not refuses_predecessor(problem.status, problem.kind):
+                raise request_error(problem) from problem
+        try:
+            return await self._place(names, None, challenges)
         except ProblemError as problem:
             raise request_error(problem) from problem
 
@@ -84,7 +117,9 @@ class AcmeEngine:
         url: str,
         names: tuple[str, ...],
         key_for_finalize: Callable[[], Awaitable[str]],
-        digests: tuple[str, ...] | None = None,
+        answered: tuple[str, ...] | None = None,
+        *,
+        challenge: Challenge = Challenge.DNS,
     ) -> IssuedCertificate:
         """Bring the order at `url` to its certificate; see `CertificateEngine.complete`.
 
@@ -98,13 +133,28 @@ class AcmeEngine:
             key_for_finalize,
             self._account,
             self._timing,
-            digests=digests,
+            kind=challenge,
+            values=answered,
             preferred_chain=self._options.preferred_chain,
         )
         try:
-            return await run.run(self._recall(url))
+            issued = await run.run(self._recall(url))
         except ProblemError as problem:
             raise order_error(problem) from problem
+        if await self._renewal_url() is not None:
+            return issued
+        return replace(issued, facts=replace(issued.facts, ari_id=None))
+
+    async def renewal_info(self, ari_id: str) -> RenewalInfo | None:
+        """Ask when the certificate is to be renewed (RFC 9773 section 4); see
+        `CertificateEngine.renewal_info`."""
+        url = await self._renewal_url()
+        if url is None:
+            return None
+        try:
+            return read_renewal_info(await self._transport.get(f"{url}/{ari_id}"))
+        except (ProblemError, ValueError, RecursionError):
+            return None
 
     async def make_key(
         self, wanted: KeyType | None, current: Callable[[], Awaitable[KeyPair | None]]
@@ -126,8 +176,21 @@ class AcmeEngine:
         """
         return await roll_over(self._options, self._transport, self._key_store)
 
-    async def _place(self, names: tuple[str, ...]) -> PlacedOrder:
-        answer = await self._new_order(names)
+    async def _renewal_url(self) -> str | None:
+        """Where renewal information is, without a slash at its end; None where there is none, or
+        the directory can't be had."""
+        try:
+            directory = await self._transport.directory()
+        except OrderError:
+            return None
+        return directory.renewal_info.rstrip("/") if directory.renewal_info else None
+
+    async def _place(
+        self, names: tuple[str, ...], replaces: str | None, challenges: tuple[Challenge, ...]
+    ) -> PlacedOrder:
+        if replaces is not None and await self._renewal_url() is None:
+            replaces = None
+        answer = await self._new_order(names, replaces)
         order, url = wire.read_order(answer), answer.location
         if url is None:
             raise OrderError(Reason.CA_REFUSED, "The CA does not say where the new order is")
@@ -143,23 +206,31 @@ class AcmeEngine:
         authorizations: tuple[messages.Authorization, ...] = ()
         if order.status == messages.STATUS_PENDING:
             authorizations = await fetch_authorizations(self._account, order)
-        challenges = [pending_challenge(each, names) for each in authorizations]
-        key = (await self._account.signer()).key
+        pending = [each for each in authorizations if is_pending(each, names)]
+        kind, found = challenges[0], Answers()
+        if pending:
+            kind = pick(challenges, pending)
+            found = answers(kind, pending, await self._account.signer())
         self._remember(url, FreshOrder(order, authorizations, self._timing.monotonic()))
         return PlacedOrder(
             url=url,
-            digests=tuple(dns01_digest(each.chall, key) for each in challenges if each),
+            digests=found.digests,
             expires=wire.expiry(order),
+            replaces=replaces,
+            challenge=kind,
+            label=found.label,
+            responses=found.responses,
         )
 
-    async def _new_order(self, names: tuple[str, ...]) -> Answer:
+    async def _new_order(self, names: tuple[str, ...], replaces: str | None) -> Answer:
         directory = await self._transport.directory()
         profile = self._options.profile
         if profile is not None and profile not in directory.profiles:
             self._transport.look_again(directory)
             raise unknown_profile(self._options.name, profile, directory.profiles)
         try:
-            return await self._account.post(directory.new_order, wire.new_order(names, profile))
+            payload = wire.new_order(names, profile, replaces)
+            return await self._account.post(directory.new_order, payload)
         except ProblemError as problem:
             raise self._transport.moved(directory, problem) or problem from None
 

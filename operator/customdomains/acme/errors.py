@@ -49,6 +49,9 @@ class Meaning:
 
 MEANINGS: dict[str, Meaning] = {
     "accountDoesNotExist": Meaning(Reason.CA_REFUSED, "The CA does not know our account"),
+    "alreadyReplaced": Meaning(
+        Reason.CA_REFUSED, "The CA says that another order replaces the certificate already"
+    ),
     "alreadyRevoked": Meaning(Reason.CA_REFUSED, "The certificate is already revoked"),
     "badCSR": Meaning(Reason.CA_REFUSED, "The CA does not accept the certificate request", True),
     "badNonce": Meaning(Reason.CA_UNREACHABLE, "The CA keeps rejecting its own nonces"),
@@ -108,7 +111,8 @@ MEANINGS: dict[str, Meaning] = {
         Reason.CA_REFUSED, "The CA wants the account's owner to act, often to agree to new terms"
     ),
 }
-"""Every type of RFC 8555 section 6.7, and that of draft-ietf-acme-profiles section 5."""
+"""Every type of RFC 8555 section 6.7, and those of RFC 9773 section 7.4 and of
+draft-ietf-acme-profiles section 5."""
 
 _CHALLENGE_WORDS = {
     "caa": MEANINGS["caa"].words,

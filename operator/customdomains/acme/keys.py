@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from acme import challenges
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -93,8 +92,3 @@ def certificate_request(key: PrivateKey, names: tuple[str, ...]) -> x509.Certifi
         .add_extension(sans, critical=False)
         .sign(key, hashes.SHA256())
     )
-
-
-def dns01_digest(challenge: challenges.DNS01, key: JWKEC) -> str:
-    """The TXT value that answers `challenge` for the account of `key` (section 8.4)."""
-    return challenge.validation(key)

@@ -9,7 +9,7 @@ from acme import messages
 
 from customdomains.acme import wire
 from customdomains.acme.account import Account
-from customdomains.acme.authorize import authorize, fetch_authorizations, pending_challenge
+from customdomains.acme.authorize import authorize, fetch_authorizations, is_pending
 from customdomains.acme.certificate import check_certificate
 from customdomains.acme.chains import choose_chain
 from customdomains.acme.errors import ProblemError, invalid_order_error
@@ -17,7 +17,7 @@ from customdomains.acme.keys import PrivateKey, certificate_request, load_privat
 from customdomains.acme.pace import Pace
 from customdomains.acme.timing import Timing
 from customdomains.acme.transport import PEM_CHAIN
-from customdomains.model.certificate import IssuedCertificate, OrderError
+from customdomains.model.certificate import Challenge, IssuedCertificate, OrderError
 from customdomains.model.reasons import Reason
 
 _OPEN = frozenset({messages.STATUS_PENDING, messages.STATUS_READY})
@@ -44,17 +44,19 @@ class OrderRun:
         account: Account,
         timing: Timing,
         *,
-        digests: tuple[str, ...] | None = None,
+        kind: Challenge = Challenge.DNS,
+        values: tuple[str, ...] | None = None,
         preferred_chain: str | None = None,
     ) -> None:
-        """`digests` are the challenge values that the DNS has, None where any may be there;
+        """`values` are what is in place for challenges of `kind`, None where anything may be;
         `preferred_chain` as in `IssuerOptions`."""
         self._url = url
         self._names = names
         self._key_for_finalize = key_for_finalize
         self._account = account
         self._timing = timing
-        self._digests = digests
+        self._kind = kind
+        self._values = values
         self._preferred_chain = preferred_chain
         self._pace = Pace(timing)
         self._key: PrivateKey | None = None
@@ -109,7 +111,7 @@ class OrderRun:
         """The failed challenge's own words where there is one, else the order's."""
         try:
             for authorization in await fetch_authorizations(self._account, order):
-                pending_challenge(authorization, self._names)
+                is_pending(authorization, self._names)
         except OrderError as error:
             # Being unable to ask why makes the order no less invalid.
             if error.order_lost:
@@ -124,7 +126,9 @@ class OrderRun:
         else:
             authorizations = await fetch_authorizations(self._account, order)
         with_urls = list(zip(order.authorizations, authorizations, strict=True))
-        return await authorize(self._account, self._pace, self._names, with_urls, self._digests)
+        return await authorize(
+            self._account, self._pace, self._names, with_urls, self._kind, self._values
+        )
 
     async def _finalize(self, order: messages.Order) -> messages.Order:
         csr = certificate_request(await self._own_key(), self._names)

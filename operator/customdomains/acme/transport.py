@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import aiohttp
@@ -19,6 +20,8 @@ from customdomains.acme.timing import Timing
 from customdomains.model.certificate import OrderError
 from customdomains.model.reasons import Reason
 
+log = logging.getLogger(__name__)
+
 JSON = "application/json"
 PEM_CHAIN = "application/pem-certificate-chain"
 
@@ -32,14 +35,16 @@ _BAD_NONCE_RETRIES = 5
 _ATTEMPTS = 4
 _PATIENCE = 4.0
 _MOST_NONCES = 256
+_MOST_IDENTITIES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
     """The CA's entry points (section 7.1.1); `fetched` is a monotonic moment in seconds.
 
-    `key_change` is None where the CA has none. `profiles` are the names of those it offers
-    (draft-ietf-acme-profiles section 3).
+    `key_change` is None where the CA has none, `renewal_info` likewise (RFC 9773 section 3).
+    `profiles` are the names of those it offers (draft-ietf-acme-profiles section 3),
+    `caa_identities` the CA's own names.
     """
 
     new_nonce: str
@@ -47,6 +52,8 @@ class Directory:
     new_order: str
     key_change: str | None
     profiles: tuple[str, ...]
+    caa_identities: tuple[str, ...]
+    renewal_info: str | None
     fetched: float
 
 
@@ -128,6 +135,11 @@ class Transport:
         directory = await self.directory()
         return await self._persist(lambda: self._post(directory, url, sign, accept))
 
+    async def get(self, url: str) -> Answer:
+        """GET `url` unsigned, for JSON that anybody may read; raises as `post`."""
+        self.require_own(url)
+        return await self._persist(lambda: self._exchange.request("GET", url, accept=JSON))
+
     async def _post(self, directory: Directory, url: str, sign: Sign, accept: str | None) -> Answer:
         rejected = 0
         while True:
@@ -166,6 +178,9 @@ class Transport:
             directory = _read_directory(answer, self._timing.monotonic())
         except (ProblemError, ValueError, KeyError, RecursionError):
             raise self._exchange.unreachable("has no ACME directory at its URL") from None
+        if directory.renewal_info is not None and not self.owns(directory.renewal_info):
+            log.warning("%s: its renewalInfo is of another host: not used", self._options.name)
+            directory = replace(directory, renewal_info=None)
         urls = (directory.new_nonce, directory.new_account, directory.new_order)
         if not all(self.owns(each) for each in (*urls, directory.key_change or urls[0])):
             raise OrderError(
@@ -202,12 +217,22 @@ def _read_directory(answer: Answer, now: float) -> Directory:
     """Raises ValueError or KeyError where it is none."""
     document = answer.json()
     key_change, meta = document.get("keyChange"), document.get("meta")
+    renewal_info = document.get("renewalInfo")
     profiles = meta.get("profiles") if isinstance(meta, dict) else None
+    identities = meta.get("caaIdentities") if isinstance(meta, dict) else None
     return Directory(
         new_nonce=str(document["newNonce"]),
         new_account=str(document["newAccount"]),
         new_order=str(document["newOrder"]),
         key_change=None if key_change is None else str(key_change),
         profiles=tuple(sorted(profiles)) if isinstance(profiles, dict) else (),
+        caa_identities=_names(identities),
+        renewal_info=renewal_info if isinstance(renewal_info, str) else None,
         fetched=now,
     )
+
+
+def _names(value: object) -> tuple[str, ...]:
+    """The names in an array of the directory's, in lower case; what is no name is passed over."""
+    listed = value if isinstance(value, list) else []
+    return tuple(each.lower() for each in listed[:_MOST_IDENTITIES] if isinstance(each, str))

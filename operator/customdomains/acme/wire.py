@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
-from acme import challenges, messages
+from acme import messages
 from cryptography import x509
 from josepy.errors import Error as JoseError
 
@@ -54,13 +56,16 @@ def read_challenge(answer: Answer) -> messages.ChallengeBody:
     return challenge
 
 
-def new_order(names: tuple[str, ...], profile: str | None = None) -> bytes:
-    """The payload of newOrder (section 7.4) for DNS `names`, of a `profile` of the directory's."""
+def new_order(
+    names: tuple[str, ...], profile: str | None = None, replaces: str | None = None
+) -> bytes:
+    """The payload of newOrder (section 7.4) for DNS `names`, of a `profile` of the directory's, in
+    the place of the certificate `replaces` (RFC 9773 section 5)."""
     identifiers = [messages.Identifier(typ=messages.IDENTIFIER_FQDN, value=name) for name in names]
-    payload: bytes = (
-        messages.NewOrder(identifiers=identifiers, profile=profile).json_dumps().encode()
-    )
-    return payload
+    order: dict[str, Any] = messages.NewOrder(identifiers=identifiers, profile=profile).to_json()
+    if replaces is not None:
+        order["replaces"] = replaces
+    return json.dumps(order, default=lambda part: part.to_json()).encode()
 
 
 def finalization(csr: x509.CertificateSigningRequest) -> bytes:
@@ -85,14 +90,6 @@ def order_names(order: messages.Order) -> frozenset[str]:
         else f"{each.typ.name}:{each.value}"
         for each in order.identifiers
     )
-
-
-def dns01(authorization: messages.Authorization) -> messages.ChallengeBody | None:
-    """The authorization's dns-01 challenge (section 8.4), if it has one."""
-    for challenge in authorization.challenges:
-        if isinstance(challenge.chall, challenges.DNS01):
-            return challenge
-    return None
 
 
 def _unreadable(what: str) -> OrderError:

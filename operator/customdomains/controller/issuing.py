@@ -54,7 +54,11 @@ class Issuing:
         with _told():
             await self._secrets.refuse_foreign(job.claim, job.secret_name)
         with _account_told():
-            return await self._engines[job.issuer].place(job.names)
+            return await self._engines[job.issuer].place(
+                job.names,
+                replaces=job.replaces,
+                challenges=tuple(way.challenge for way in job.ways),
+            )
 
     async def complete(self, job: CompleteOrder) -> IssuedCertificate:
         """Bring the claim's order to its certificate and store that."""
@@ -85,7 +89,13 @@ class Issuing:
             return key
 
         with _account_told():
-            issued = await engine.complete(order.url, order.names, key_for_finalize, order.digests)
+            issued = await engine.complete(
+                order.url,
+                order.names,
+                key_for_finalize,
+                (*order.digests, *order.responses),
+                challenge=order.challenge,
+            )
         with _told():
             await self._secrets.store(
                 claim, job.secret_name, order.url, key, issued.chain_pem, still

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
-from customdomains.model.certificate import IssuedCertificate, PlacedOrder
+from customdomains.model.certificate import CaIdentity, Challenge, IssuedCertificate, PlacedOrder
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
 from customdomains.model.keys import KeyPair, KeyType
+from customdomains.model.renewal import RenewalInfo
 from customdomains.policy.world import Announcement
 
 
@@ -44,8 +45,23 @@ class CertificateEngine(Protocol):
     """One issuer's ACME client. `place` and `complete` raise `OrderError`, and what the store of
     the account's key raises."""
 
-    async def place(self, names: tuple[str, ...]) -> PlacedOrder:
-        """Place a new order for `names` (A-labels; `*.` in front for a wildcard)."""
+    async def identity(self) -> CaIdentity:
+        """What the CA and the account there are called; the account is registered first where
+        there is none. Raises as `place`."""
+        ...
+
+    async def place(
+        self,
+        names: tuple[str, ...],
+        *,
+        replaces: str | None = None,
+        challenges: tuple[Challenge, ...] = (Challenge.DNS,),
+    ) -> PlacedOrder:
+        """Place a new order for `names` (A-labels; `*.` in front for a wildcard), if the CA takes
+        it as one that replaces the certificate with the `ari_id` `replaces`.
+
+        It is to be authorized by the first of `challenges` that the CA offers for all names.
+        """
         ...
 
     async def complete(
@@ -53,16 +69,23 @@ class CertificateEngine(Protocol):
         url: str,
         names: tuple[str, ...],
         key_for_finalize: Callable[[], Awaitable[str]],
-        digests: tuple[str, ...],
+        answered: tuple[str, ...],
+        *,
+        challenge: Challenge = Challenge.DNS,
     ) -> IssuedCertificate:
         """Take up the order at `url` wherever it stands and bring it to its certificate.
 
-        The challenges' TXT records, `digests`, are in place before this is called; where the
-        challenges want other values by now, the order is lost. `key_for_finalize` is
+        The answers to the challenges of the kind `challenge`, `answered`, are in place before this
+        is called; where the challenges want others by now, the order is lost. `key_for_finalize` is
         awaited before the certificate's key is needed; it makes sure of the right to go on and
         returns the private key (PEM, PKCS#8), which it has stored durably. What it raises
         passes through.
         """
+        ...
+
+    async def renewal_info(self, ari_id: str) -> RenewalInfo | None:
+        """What the CA says about when the certificate of this id is to be renewed; None where it
+        says nothing that can be read. Raises `OrderError`, with `retry_at` where it named one."""
         ...
 
     async def make_key(

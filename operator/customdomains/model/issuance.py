@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from customdomains.model.certificate import CertificateFacts, Method
+from customdomains.model.certificate import CertificateFacts, Challenge, Method, Way
 from customdomains.model.keys import parse_key_type
 from customdomains.model.rendering import drop_empty
 from customdomains.model.times import format_optional, format_time, parse_time, read_time
@@ -17,7 +17,8 @@ LEAST_REST = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An ACME order under way; `digests` are the TXT values that answer its challenges."""
+    """An ACME order under way; `digests`, `label` and `responses` answer its challenges, as in
+    `PlacedOrder`."""
 
     url: str
     issuer: str
@@ -26,6 +27,18 @@ class Order:
     digests: tuple[str, ...]
     placed_at: datetime
     expires: datetime | None
+    challenge: Challenge = Challenge.DNS
+    label: str | None = None
+    responses: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def way(self) -> Way:
+        """How its challenges are answered."""
+        return Way(self.method, self.challenge)
+
+
+DELEGATED = Way(Method.DELEGATED)
+"""The way that most take: it is what is meant where none is written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,8 @@ class CertificateRecord:
     """The certificate that is in the Secret now.
 
     `serving_since` is when the first of an unbroken row of certificates was stored; None where
-    this is the first.
+    this is the first. `way` is how the challenges of its order were answered, `persistent` the TXT
+    value of dns-persist-01 that did.
     """
 
     issuer: str
@@ -42,6 +56,8 @@ class CertificateRecord:
     issued_at: datetime
     facts: CertificateFacts
     serving_since: datetime | None = None
+    way: Way = DELEGATED
+    persistent: str | None = None
 
     @property
     def renewal_time(self) -> datetime:
@@ -67,6 +83,9 @@ def render_order(value: Order) -> dict[str, Any]:
             "digests": list(value.digests),
             "placedAt": format_time(value.placed_at),
             "expires": format_optional(value.expires),
+            "challenge": _unless(value.challenge, Challenge.DNS),
+            "label": value.label,
+            "responses": list(value.responses),
         }
     )
 
@@ -81,6 +100,9 @@ def parse_order(body: Mapping[str, Any]) -> Order:
         digests=tuple(body.get("digests", ())),
         placed_at=read_time(body["placedAt"]),
         expires=parse_time(body.get("expires")),
+        challenge=Challenge(body.get("challenge", Challenge.DNS)),
+        label=body.get("label"),
+        responses=tuple(body.get("responses", ())),
     )
 
 
@@ -98,6 +120,10 @@ def render_certificate(value: CertificateRecord) -> dict[str, Any]:
             "notAfter": format_time(value.facts.not_after),
             "fingerprint": value.facts.fingerprint,
             "keyType": str(value.facts.key_type) if value.facts.key_type else None,
+            "ariID": value.facts.ari_id,
+            "method": _unless(value.way.method, Method.DELEGATED),
+            "challenge": _unless(value.way.challenge, Challenge.DNS),
+            "persistent": value.persistent,
         }
     )
 
@@ -115,6 +141,17 @@ def parse_certificate(body: Mapping[str, Any]) -> CertificateRecord:
             not_after=read_time(body["notAfter"]),
             fingerprint=body["fingerprint"],
             key_type=parse_key_type(body.get("keyType")),
+            ari_id=body.get("ariID"),
         ),
         serving_since=parse_time(body.get("servingSince")),
+        way=Way(
+            Method(body.get("method", Method.DELEGATED)),
+            Challenge(body.get("challenge", Challenge.DNS)),
+        ),
+        persistent=body.get("persistent"),
     )
+
+
+def _unless(value: str, usual: str) -> str | None:
+    """Nothing where `value` is the usual one."""
+    return None if value == usual else value

@@ -145,10 +145,13 @@ def _placed(claim: Claim, job: PlaceOrder, placed: PlacedOrder, now: datetime) -
         url=placed.url,
         issuer=job.issuer,
         names=job.names,
-        method=job.method,
+        method=next(way.method for way in job.ways if way.challenge is placed.challenge),
         digests=placed.digests,
         placed_at=now,
         expires=placed.expires,
+        challenge=placed.challenge,
+        label=placed.label,
+        responses=placed.responses,
     )
     return replace(claim, order=order, issue_handled=job.request or claim.issue_handled)
 
@@ -166,6 +169,8 @@ def _issued(claim: Claim, job: CompleteOrder, facts: CertificateFacts, now: date
         issued_at=now,
         facts=facts,
         serving_since=(before.serving_since or before.issued_at) if before and unbroken else None,
+        way=order.way,
+        persistent=next(iter(order.responses), None) if order.method is Method.PERSISTENT else None,
     )
     return replace(claim, order=None, certificate=record, failure=None)
 

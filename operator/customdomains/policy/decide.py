@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from customdomains.model.certificate import Way
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain
 from customdomains.policy import certificates, naming, ownership, schedule, seats, succession
@@ -173,7 +174,7 @@ def _order_job(case: Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
         claim=claim,
         issuer=issuer,
         names=certificates.names_of(case.domain, claim),
-        method=known.method,
+        ways=(Way(known.method),),
         secret_name=case.domain.secret_name,
         request=case.domain.issue_requested if certificates.asked_for(case.domain, claim) else None,
         heard=heard,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
+from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder, Way
 from customdomains.model.claim import Claim
 from customdomains.model.keys import KeyType
 
@@ -25,16 +25,20 @@ class CheckDns:
 class PlaceOrder:
     """Job: place a new order.
 
+    Its challenges are to be answered by the first of `ways` that the CA offers.
     `request` is the issue request it answers, if any; `heard` is all that people had said.
+    `replaces` is set where it is a renewal that the CA is told to be one (RFC 9773 section 5): the
+    `ari_id` of the certificate that it replaces, of the same issuer.
     """
 
     claim: Claim
     issuer: str
     names: tuple[str, ...]
-    method: Method
+    ways: tuple[Way, ...]
     secret_name: str
     request: str | None
     heard: str = ""
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
