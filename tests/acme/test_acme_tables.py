@@ -36,6 +36,7 @@ def error(kind, detail="d"):
     ("kind", "reason", "lost"),
     [
         ("accountDoesNotExist", Reason.CA_REFUSED, False),
+        ("alreadyReplaced", Reason.CA_REFUSED, False),
         ("alreadyRevoked", Reason.CA_REFUSED, False),
         ("badCSR", Reason.CA_REFUSED, True),
         ("badNonce", Reason.CA_UNREACHABLE, False),
@@ -70,7 +71,7 @@ def test_every_problem_of_the_rfc_has_a_meaning(kind, reason, lost):
 
 
 def test_no_meaning_goes_untested():
-    assert len(MEANINGS) == 25
+    assert len(MEANINGS) == 26
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,15 @@ from datetime import datetime, timedelta
 from customdomains.model.certificate import Way
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain
-from customdomains.policy import certificates, naming, ownership, schedule, seats, succession
+from customdomains.policy import (
+    certificates,
+    naming,
+    ownership,
+    renewal,
+    schedule,
+    seats,
+    succession,
+)
 from customdomains.policy.announcements import announce, moved
 from customdomains.policy.checking import (
     CHECK_OUT_DELAY,
@@ -178,6 +186,7 @@ def _order_job(case: Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
         secret_name=case.domain.secret_name,
         request=case.domain.issue_requested if certificates.asked_for(case.domain, claim) else None,
         heard=heard,
+        replaces=renewal.replaced(claim, issuer),
     )
 
 
