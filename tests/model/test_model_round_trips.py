@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from schema import faults, schema_of
 
-from customdomains.model.certificate import CertificateFacts, Method
+from customdomains.model.certificate import CertificateFacts, Fallback, Method
 from customdomains.model.claim import (
     NOBODY,
     CertificateRecord,
@@ -59,6 +59,7 @@ proofs = st.builds(
     st.none() | moments,
     st.none() | words,
 )
+fallbacks = st.none() | st.builds(Fallback, words, st.sampled_from(Reason))
 orders = st.builds(
     Order,
     words,
@@ -68,6 +69,7 @@ orders = st.builds(
     st.lists(words, max_size=2).map(tuple),
     moments,
     st.none() | moments,
+    fallback=fallbacks,
 )
 key_types = st.sampled_from([KeyType(kind, size) for kind in Algorithm for size in SIZES[kind]])
 certificates = st.builds(
@@ -78,6 +80,7 @@ certificates = st.builds(
     moments,
     st.builds(CertificateFacts, words, moments, moments, words, st.none() | key_types),
     st.none() | moments,
+    fallback=fallbacks,
 )
 failures = st.builds(
     Failure,

@@ -19,7 +19,7 @@ from customdomains.model.certificate import (
 from customdomains.model.claim import Claim
 from customdomains.model.reasons import Reason
 from customdomains.policy.decide import decide
-from customdomains.policy.jobs import CheckDns, CompleteOrder, OrderResult, PlaceOrder
+from customdomains.policy.jobs import CheckDns, Choice, CompleteOrder, OrderResult, PlaceOrder
 from customdomains.policy.world import Plan, ReplaceClaim, World
 
 PROVED = build.claim(verification=build.proof())
@@ -34,8 +34,9 @@ def written(world: World, now: datetime = NOW) -> Claim:
     return plan.claim.claim
 
 
+AT_PEBBLE = Choice(("pebble",))
 PLACE = PlaceOrder(
-    PROVED, "pebble", (build.DOMAIN,), (Way(Method.DELEGATED),), "shop-tls", "a", "1 - a"
+    PROVED, AT_PEBBLE, (build.DOMAIN,), (Way(Method.DELEGATED),), "shop-tls", "a", "1 - a"
 )
 PLACED = PlacedOrder("https://ca.example.net/order/2", (build.DIGEST,), None)
 COMPLETE = CompleteOrder(replace(PROVED, order=build.order()), "shop-tls", "1 - -")

@@ -53,10 +53,11 @@ class Issuing:
             raise StaleClaimError(live)
         with _told():
             await self._secrets.refuse_foreign(job.claim, job.secret_name)
+        issuer, have = job.choice.issuers[0], job.claim.certificate
         with _account_told():
-            return await self._engines[job.issuer].place(
+            return await self._engines[issuer].place(
                 job.names,
-                replaces=job.replaces,
+                replaces=job.replaces if have and have.issuer == issuer else None,
                 challenges=tuple(way.challenge for way in job.ways),
             )
 

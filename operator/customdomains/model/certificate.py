@@ -59,6 +59,14 @@ class CaIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """The issuer in whose place another one is used, and why that is so."""
+
+    instead_of: str
+    because: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class PlacedOrder:
     """A new ACME order (RFC 8555 section 7.1.3), before any challenge is answered.
 
@@ -66,8 +74,9 @@ class PlacedOrder:
     `digests` are TXT values, one for each of them (section 8.4; none for dns-persist-01 and
     http-01), all to be served at once at `_acme-challenge.<domain>`, for dns-account-01 with
     `label` in front. `responses` are for http-01 the key authorizations (section 8.1), for
-    dns-persist-01 the TXT value that will do. `replaces` is the
-    id of the certificate that the CA took it as a replacement of (RFC 9773 section 5), if any.
+    dns-persist-01 the TXT value that will do. `replaces` is the id of the certificate that the CA
+    took it as a replacement of (RFC 9773 section 5), if any. `issuer` is where it was placed (""
+    where only one could be meant), `fallback` why not at the one that is wanted.
     """
 
     url: str
@@ -77,6 +86,8 @@ class PlacedOrder:
     challenge: Challenge = Challenge.DNS
     label: str | None = None
     responses: tuple[str, ...] = field(default=(), repr=False)
+    issuer: str = ""
+    fallback: Fallback | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from customdomains.model.certificate import CertificateFacts, Challenge, Method, Way
+from customdomains.model.certificate import CertificateFacts, Challenge, Fallback, Method, Way
 from customdomains.model.keys import parse_key_type
+from customdomains.model.reasons import Reason
 from customdomains.model.rendering import drop_empty
 from customdomains.model.times import format_optional, format_time, parse_time, read_time
 
@@ -18,7 +19,7 @@ LEAST_REST = timedelta(hours=1)
 @dataclass(frozen=True, slots=True)
 class Order:
     """An ACME order under way; `digests`, `label` and `responses` answer its challenges, as in
-    `PlacedOrder`."""
+    `PlacedOrder`. `fallback` tells in whose place the issuer is used."""
 
     url: str
     issuer: str
@@ -30,6 +31,7 @@ class Order:
     challenge: Challenge = Challenge.DNS
     label: str | None = None
     responses: tuple[str, ...] = field(default=(), repr=False)
+    fallback: Fallback | None = None
 
     @property
     def way(self) -> Way:
@@ -47,7 +49,7 @@ class CertificateRecord:
 
     `serving_since` is when the first of an unbroken row of certificates was stored; None where
     this is the first. `way` is how the challenges of its order were answered, `persistent` the TXT
-    value of dns-persist-01 that did.
+    value of dns-persist-01 that did, `fallback` tells in whose place the issuer was used.
     """
 
     issuer: str
@@ -58,6 +60,7 @@ class CertificateRecord:
     serving_since: datetime | None = None
     way: Way = DELEGATED
     persistent: str | None = None
+    fallback: Fallback | None = None
 
     @property
     def renewal_time(self) -> datetime:
@@ -86,6 +89,7 @@ def render_order(value: Order) -> dict[str, Any]:
             "challenge": _unless(value.challenge, Challenge.DNS),
             "label": value.label,
             "responses": list(value.responses),
+            "fallback": render_fallback(value.fallback),
         }
     )
 
@@ -103,6 +107,7 @@ def parse_order(body: Mapping[str, Any]) -> Order:
         challenge=Challenge(body.get("challenge", Challenge.DNS)),
         label=body.get("label"),
         responses=tuple(body.get("responses", ())),
+        fallback=_parse_fallback(body.get("fallback")),
     )
 
 
@@ -124,6 +129,7 @@ def render_certificate(value: CertificateRecord) -> dict[str, Any]:
             "method": _unless(value.way.method, Method.DELEGATED),
             "challenge": _unless(value.way.challenge, Challenge.DNS),
             "persistent": value.persistent,
+            "fallback": render_fallback(value.fallback),
         }
     )
 
@@ -149,9 +155,19 @@ def parse_certificate(body: Mapping[str, Any]) -> CertificateRecord:
             Challenge(body.get("challenge", Challenge.DNS)),
         ),
         persistent=body.get("persistent"),
+        fallback=_parse_fallback(body.get("fallback")),
     )
 
 
 def _unless(value: str, usual: str) -> str | None:
     """Nothing where `value` is the usual one."""
     return None if value == usual else value
+
+
+def render_fallback(value: Fallback | None) -> dict[str, Any] | None:
+    """The JSON form; None where there is nothing to say."""
+    return {"insteadOf": value.instead_of, "because": value.because} if value else None
+
+
+def _parse_fallback(body: Mapping[str, Any] | None) -> Fallback | None:
+    return Fallback(body["insteadOf"], Reason(body["because"])) if body else None

@@ -63,6 +63,8 @@ class Reason(StrEnum):
     CERTIFICATE_EXPIRED = "CertificateExpired"
     UNKNOWN_ISSUER = "UnknownIssuer"
     ISSUER_MISCONFIGURED = "IssuerMisconfigured"
+    CAA_FORBIDS = "CAAForbids"
+    CAA_UNKNOWN = "CAAUnknown"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
     STORAGE_FAILED = "StorageFailed"
     CHALLENGE_NOT_SERVED = "ChallengeNotServed"

@@ -17,17 +17,12 @@ from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.names import certificate_names
 from customdomains.model.reasons import Reason
 from customdomains.model.times import format_time
+from customdomains.policy.issuers import chain_of, issuer_of, stands_for
 from customdomains.policy.jobs import CompleteOrder, OrderResult, PlaceOrder
 from customdomains.policy.rules import Rules
 from customdomains.policy.schedule import asked_delay, failure_delay
 
 MESSAGE_LENGTH = 500
-
-
-def issuer_of(domain: CustomDomain, rules: Rules) -> str | None:
-    """The issuer to use: the one asked for, else the first; None where there is no such."""
-    wanted = domain.issuer or (rules.issuers[0] if rules.issuers else None)
-    return wanted if wanted in rules.issuers else None
 
 
 def names_of(domain: CustomDomain, claim: Claim) -> tuple[str, ...]:
@@ -94,7 +89,7 @@ def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datet
         have is None
         or have.secret_name != domain.secret_name
         or set(have.names) != set(names_of(domain, claim))
-        or (domain.issuer is not None and have.issuer != issuer_of(domain, rules))
+        or (domain.issuer is not None and stands_for(have) != issuer_of(domain, rules))
         or (domain.key_type is not None and have.facts.key_type not in {None, domain.key_type})
         or now >= have.renewal_time
     )
@@ -128,8 +123,10 @@ def apply_result(claim: Claim, result: OrderResult) -> Claim:
         return claim
     if isinstance(outcome, OrderError):
         if isinstance(job, CompleteOrder):
-            return failed(claim, outcome, job.heard, result.at)
-        unplaced = failed(claim, outcome, job.heard, result.at, unplaced=True)
+            issuer = job.claim.order.issuer if job.claim.order else ""
+            return failed(claim, outcome, job.heard, result.at, issuer=issuer)
+        issuer = job.choice.issuers[0]
+        unplaced = failed(claim, outcome, job.heard, result.at, issuer=issuer, unplaced=True)
         return replace(unplaced, issue_handled=job.request or claim.issue_handled)
     if isinstance(outcome, PlacedOrder) and isinstance(job, PlaceOrder):
         return _placed(claim, job, outcome, result.at)
@@ -143,7 +140,7 @@ def _placed(claim: Claim, job: PlaceOrder, placed: PlacedOrder, now: datetime) -
         return claim
     order = Order(
         url=placed.url,
-        issuer=job.issuer,
+        issuer=placed.issuer or job.choice.issuers[0],
         names=job.names,
         method=next(way.method for way in job.ways if way.challenge is placed.challenge),
         digests=placed.digests,
@@ -152,6 +149,7 @@ def _placed(claim: Claim, job: PlaceOrder, placed: PlacedOrder, now: datetime) -
         challenge=placed.challenge,
         label=placed.label,
         responses=placed.responses,
+        fallback=placed.fallback or job.choice.passed,
     )
     return replace(claim, order=order, issue_handled=job.request or claim.issue_handled)
 
@@ -171,14 +169,21 @@ def _issued(claim: Claim, job: CompleteOrder, facts: CertificateFacts, now: date
         serving_since=(before.serving_since or before.issued_at) if before and unbroken else None,
         way=order.way,
         persistent=next(iter(order.responses), None) if order.method is Method.PERSISTENT else None,
+        fallback=order.fallback,
     )
     return replace(claim, order=None, certificate=record, failure=None)
 
 
 def failed(
-    claim: Claim, error: OrderError, said: str, now: datetime, *, unplaced: bool = False
+    claim: Claim,
+    error: OrderError,
+    said: str,
+    now: datetime,
+    *,
+    issuer: str,
+    unplaced: bool = False,
 ) -> Claim:
-    """The claim after a failed try that began when people had `said` this."""
+    """The claim after a failed try at `issuer` that began when people had `said` this."""
     count = claim.failure.count + 1 if claim.failure else 1
     named = error.retry_at or now
     failure = Failure(
@@ -190,20 +195,9 @@ def failed(
         earliest=max(now + asked_delay(count), named),
         heard=said,
         unplaced=unplaced,
+        issuer=issuer,
     )
     return replace(claim, failure=failure, order=None if error.order_lost else claim.order)
-
-
-def unknown_issuer(domain: CustomDomain, rules: Rules) -> str:
-    """What to say where there is no such issuer in the settings."""
-    if not rules.issuers:
-        return (
-            "the operator's settings name no issuer; the operator of this platform has to add one"
-        )
-    return (
-        f'spec.certificate.issuer is "{domain.issuer or ""}", which the operator does not know; '
-        f"it has: {', '.join(rules.issuers)}"
-    )
 
 
 def without_foreign_order(domain: CustomDomain, claim: Claim, rules: Rules) -> Claim:
@@ -219,7 +213,7 @@ def without_foreign_order(domain: CustomDomain, claim: Claim, rules: Rules) -> C
     fits = (
         set(order.names) == set(names_of(domain, claim))
         and order.issuer in rules.issuers
-        and domain.issuer in {None, order.issuer}
+        and (domain.issuer is None or order.issuer in chain_of(domain, rules))
     )
     return claim if fits else replace(claim, order=None, issue_handled=None)
 
@@ -233,4 +227,4 @@ def without_expired_order(domain: CustomDomain, claim: Claim, now: datetime) -> 
     if order.method is Method.MANUAL:
         message += " before all its TXT records were found"
     error = OrderError(Reason.ORDER_EXPIRED, message, order_lost=True)
-    return failed(claim, error, heard(domain), now)
+    return failed(claim, error, heard(domain), now, issuer=order.issuer)

@@ -9,7 +9,7 @@ from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.names import challenge_name
-from customdomains.policy import certificates, ownership, schedule, seats
+from customdomains.policy import certificates, issuers, ownership, schedule, seats
 from customdomains.policy.findings import Finding, challenges_present, conclusive, proofs_of
 from customdomains.policy.jobs import CheckDns
 from customdomains.policy.nearby import looks_nearby
@@ -144,7 +144,7 @@ def _wants_order(case: Case) -> bool:
     known = claim.verification
     if known is None or known.gone_since or claim.order or domain.suspend:
         return False
-    if domain.issuance is Issuance.NEVER or certificates.issuer_of(domain, rules) is None:
+    if domain.issuance is Issuance.NEVER or issuers.issuer_of(domain, rules) is None:
         return False
     if certificates.waits(domain, claim, now):
         return False

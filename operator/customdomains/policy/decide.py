@@ -14,6 +14,7 @@ from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain
 from customdomains.policy import (
     certificates,
+    issuers,
     naming,
     ownership,
     renewal,
@@ -174,19 +175,19 @@ def _order_job(case: Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
     heard = certificates.heard(case.domain)
     if claim.order is not None:
         return CompleteOrder(claim, case.domain.secret_name, heard, case.domain.key_type)
-    issuer = certificates.issuer_of(case.domain, case.world.rules)
+    choice = issuers.choose(case.domain, claim, case.world.rules, case.now)
     known = claim.verification
-    if issuer is None or known is None:
+    if choice is None or known is None:
         return None
     return PlaceOrder(
         claim=claim,
-        issuer=issuer,
+        choice=choice,
         names=certificates.names_of(case.domain, claim),
         ways=(Way(known.method),),
         secret_name=case.domain.secret_name,
         request=case.domain.issue_requested if certificates.asked_for(case.domain, claim) else None,
         heard=heard,
-        replaces=renewal.replaced(claim, issuer),
+        replaces=next(filter(None, (renewal.replaced(claim, i) for i in choice.issuers)), None),
     )
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder, Way
+from customdomains.model.certificate import (
+    Fallback,
+    IssuedCertificate,
+    OrderError,
+    PlacedOrder,
+    Way,
+)
 from customdomains.model.claim import Claim
 from customdomains.model.keys import KeyType
 
@@ -22,17 +28,32 @@ class CheckDns:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """The issuers at which a new order may be placed, in the order in which they are tried.
+
+    `passed` is the issuer that is wanted and not among them. The next one is tried where CAA
+    records forbid one, and, where the domain is `hurried` (it has no certificate, or not for much
+    longer), where one fails `again` or says that it will go on failing for a while.
+    """
+
+    issuers: tuple[str, ...]
+    passed: Fallback | None = None
+    hurried: bool = False
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceOrder:
     """Job: place a new order.
 
     Its challenges are to be answered by the first of `ways` that the CA offers.
     `request` is the issue request it answers, if any; `heard` is all that people had said.
     `replaces` is set where it is a renewal that the CA is told to be one (RFC 9773 section 5): the
-    `ari_id` of the certificate that it replaces, of the same issuer.
+    `ari_id` of the certificate that it replaces, which only that one's own issuer is told.
     """
 
     claim: Claim
-    issuer: str
+    choice: Choice
     names: tuple[str, ...]
     ways: tuple[Way, ...]
     secret_name: str

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 
@@ -39,7 +40,8 @@ class NameRules:
 class Rules:
     """The settings that policy depends on.
 
-    `zone` is the delegation zone (canonical); `issuers` are names, the first is the default;
+    `zone` is the delegation zone (canonical); `issuers` are names, the first is the default, and
+    `fallbacks` has for some of them the one to use in its place, never in a circle;
     `recheck_interval` is how often a proof is looked at again, `grace_period` how long a proof may
     be gone before the domain fails.
     """
@@ -50,3 +52,4 @@ class Rules:
     grace_period: timedelta = timedelta(hours=72)
     claims: ClaimRules = ClaimRules()
     names: NameRules = NameRules()
+    fallbacks: Mapping[str, str] = field(default_factory=dict)

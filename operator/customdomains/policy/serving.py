@@ -11,7 +11,7 @@ from customdomains.model.domain import CHECK_REQUESTED, ISSUE_REQUESTED, CustomD
 from customdomains.model.reasons import Reason
 from customdomains.model.status import Condition
 from customdomains.model.times import format_time
-from customdomains.policy import certificates
+from customdomains.policy import certificates, issuers
 from customdomains.policy.ownership import proof_current
 from customdomains.policy.rules import Rules
 
@@ -54,8 +54,8 @@ def _about_renewal(view: _View) -> str:
     known = claim.verification
     if not due or known is None:
         return ""
-    if certificates.issuer_of(domain, rules) is None:
-        return f"; a new one is due, but {certificates.unknown_issuer(domain, rules)}"
+    if issuers.issuer_of(domain, rules) is None:
+        return f"; a new one is due, but {issuers.unknown_issuer(domain, rules)}"
     if certificates.starts_by_itself(domain, claim, known.method):
         return "; a new one is due, which spec.suspend holds up" if domain.suspend else ""
     return f"; a new one is due: {_ask(domain)}"
@@ -72,8 +72,8 @@ def _why_not(view: _View) -> tuple[Reason, str]:
         return Reason.AWAITING_VERIFICATION, "a certificate needs the proof of ownership first"
     if not proof_current(claim):
         return Reason.AWAITING_VERIFICATION, "it goes on once the proof of ownership is back"
-    if certificates.issuer_of(domain, rules) is None:
-        return Reason.UNKNOWN_ISSUER, certificates.unknown_issuer(domain, rules)
+    if issuers.issuer_of(domain, rules) is None:
+        return Reason.UNKNOWN_ISSUER, issuers.unknown_issuer(domain, rules)
     if claim.failure is not None:
         return claim.failure.reason, _failed(view, claim.failure)
     if certificates.is_open(domain, claim) or certificates.starts_by_itself(
