@@ -52,7 +52,9 @@ class Handlers:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """GET /domains/{id}/events."""
-        return await request[ROOM].streams.answer(request, _id(request))
+        return await request[ROOM].streams.answer(
+            request, _id(request), lambda found: views.domain(found, self._zone)
+        )
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE /domains/{id}."""

@@ -65,21 +65,28 @@ class Requests:
         found = await self._directory.find(registration_id)
         if _verified(found):
             return found
+        await self.check(found)
+        found = await self._settled(registration_id)
+        if _verified(found):
+            return found
+        raise what_is_wrong(found.domain)
+
+    async def check(self, found: Registration) -> None:
+        """Have the DNS looked at for a registration, also where its domain is verified.
+
+        Raises `Refused` where nothing is looked at, `Failed` without an answer.
+        """
         _refuse_suspended(found.domain)
 
         def answered(view: DomainView | None) -> bool:
             return view is None or view.uid != asked.uid or _check_answered(view)
 
-        with self._places.one(registration_id):
+        with self._places.one(found.claim.id):
             asked = await self._ask(found, CHECK_REQUESTED)
             try:
                 await self._directory.domains.wait_for(str(asked.key), answered, self._timeout)
             except TimeoutError:
                 raise _no_answer() from None
-        found = await self._settled(registration_id)
-        if _verified(found):
-            return found
-        raise what_is_wrong(found.domain)
 
     async def issue(self, registration_id: str) -> Registration:
         """The registration with an order under way, or with the certificate it already led to.

@@ -73,5 +73,5 @@ class Rooms:
             Registrar(client, directory, options.rules),
             Requests(client, directory, options.controller_timeout, self.asks),
             Waiting(directory, self.waits),
-            Streams(directory, self.streams, options.rules.zone),
+            Streams(directory, self.streams),
         )

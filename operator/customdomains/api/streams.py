@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import re
 import socket
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
 
-from customdomains.api import views
 from customdomains.api.directory import Directory
 from customdomains.api.errors import Failed, NotThere
 from customdomains.api.following import fits_together, following
@@ -47,16 +47,26 @@ class Mark(NamedTuple):
         return f"{self.claim}-{self.resource}"
 
 
-class Streams:
-    """Streams about domains of the directory's namespace; `zone` is the delegation zone."""
+Render = Callable[[Registration], bytes]
+"""What is told of a domain, in one line."""
 
-    def __init__(self, directory: Directory, places: Places, zone: str) -> None:
+
+class Streams:
+    """Streams about domains of the directory's namespace."""
+
+    def __init__(self, directory: Directory, places: Places) -> None:
         self._directory = directory
         self._places = places
-        self._zone = zone
 
-    async def answer(self, request: web.Request, registration_id: str) -> web.StreamResponse:
-        """Send events until the domain is deleted, the client goes or lags, or it is time.
+    async def answer(
+        self,
+        request: web.Request,
+        registration_id: str,
+        render: Render,
+        lifetime: float = math.inf,
+    ) -> web.StreamResponse:
+        """Send events until the domain is deleted, the client goes or lags, or it is time: within
+        `lifetime` seconds.
 
         Raises `NotThere`, `Failed` and `Busy` as long as nothing is sent.
         """
@@ -68,7 +78,9 @@ class Streams:
             await response.prepare(request)
             _bound(request.transport)
             try:
-                async with aclosing(self._events(registration_id, known, bell)) as events:
+                async with aclosing(
+                    self._events(registration_id, known, bell, render, lifetime)
+                ) as events:
                     async for event in events:
                         async with asyncio.timeout(PATIENCE):
                             await response.write(event)
@@ -78,11 +90,17 @@ class Streams:
         return response
 
     async def _events(
-        self, registration_id: str, known: Mark | None, bell: asyncio.Event
+        self,
+        registration_id: str,
+        known: Mark | None,
+        bell: asyncio.Event,
+        render: Render,
+        lifetime: float,
     ) -> AsyncGenerator[bytes, None]:
         """What is to be sent, when it is due."""
         yield b"retry: %d\n\n" % random.randint(*_COME_BACK)  # noqa: S311 - no secret
-        end = time.monotonic() + LIFETIME * random.uniform(0.67, 1.33)  # noqa: S311
+        usual = LIFETIME * random.uniform(0.67, 1.33)  # noqa: S311
+        end = time.monotonic() + min(usual, lifetime)
         told: bytes | None = None
         with following(self._directory, registration_id, bell) as follower:
             while True:
@@ -99,7 +117,7 @@ class Streams:
                 except Failed:
                     pass  # as soon as it can be said
                 else:
-                    data, mark = views.domain(found, self._zone), _mark(found)
+                    data, mark = render(found), _mark(found)
                     if told is None and mark == known:
                         told = data
                     if told is None or (data != told and fits_together(found)):
