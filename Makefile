@@ -30,7 +30,7 @@ help:
 	@echo 'The first run takes some minutes (the control plane is built), later ones start at once.'
 
 test: lint binaries programs
-	@$(BIN)/python -m customdomains.devcluster.binaries --edge
+	@$(BIN)/python -m customdomains.devcluster.binaries --caddy --step-ca
 	@$(BIN)/pytest
 
 lint: .venv/.project
@@ -49,7 +49,7 @@ up: binaries
 	@$(BIN)/customdomains demo --keep $(CLUSTER)
 
 bench: binaries
-	@$(BIN)/python -m customdomains.devcluster.binaries --bench
+	@$(BIN)/python -m customdomains.devcluster.binaries --step-ca
 	@$(BIN)/python -m tests.bench
 
 binaries: .venv/.project

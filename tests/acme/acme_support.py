@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 import ssl
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ import aiohttp
 import pytest
 from scripted_ca import NAMES
 
-from customdomains.acme import AcmeEngine, generate_private_key_pem
+from customdomains.acme import AcmeEngine, Timing, generate_private_key_pem
 from customdomains.devcluster.tenantdns.handle import TenantDns
 from customdomains.model.certificate import OrderError
 from customdomains.model.keys import StoredKeys
@@ -92,6 +93,24 @@ class Ticking:
         self.slept.append(seconds)
         self.passed += seconds
         await asyncio.sleep(0)
+
+
+class Hasty:
+    """The time of a client for whom every pause is over at once."""
+
+    def __init__(self) -> None:
+        self._skipped = 0.0
+        self.timing = Timing(self._now, self._monotonic, self._sleep)
+
+    def _now(self) -> datetime.datetime:
+        return datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=self._skipped)
+
+    def _monotonic(self) -> float:
+        return time.monotonic() + self._skipped
+
+    async def _sleep(self, seconds: float) -> None:
+        self._skipped += seconds
+        await asyncio.sleep(0.01)
 
 
 class CertificateKey:

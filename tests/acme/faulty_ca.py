@@ -6,10 +6,11 @@ cut off or is another one, before or after the CA has done what was asked.
 
 import asyncio
 import ssl
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
@@ -49,17 +50,30 @@ class Fault:
     times: int = 1
 
 
+def _first_part(path: str) -> str:
+    """As Pebble names them: `order-plz`, `my-order`…"""
+    return path.split("/")[1]
+
+
 class FaultyCa:
     """Passes on to the CA whose directory is at `directory_url`, which has to make its URLs from
-    the Host header. A request's step is the first part of its path: `order-plz`, `my-order`…
+    the Host header.
 
-    `counts` are the 2xx answers of the CA by step, whether or not the client saw them, and
-    `refused` the others.
+    `counts` are the 2xx answers of the CA by step, whether or not the client saw them, `bodies`
+    what was in them.
     """
 
-    def __init__(self, directory_url: str, ca_file: Path, directory: Path) -> None:
+    def __init__(
+        self,
+        directory_url: str,
+        ca_file: Path,
+        directory: Path,
+        step_of: Callable[[str], str] = _first_part,
+    ) -> None:
+        """`step_of` tells a request's step by its path."""
         directory.mkdir(parents=True, exist_ok=True)
-        self._upstream, self._path = directory_url.rsplit("/", 1)
+        self._upstream, path = _split(directory_url)
+        self._step_of = step_of
         self._trust = ssl.create_default_context(cafile=str(ca_file))
         authority = certificates.authority("faulty")
         self.ca_file = directory / "faulty-ca.crt"
@@ -67,9 +81,9 @@ class FaultyCa:
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(*certificates.server(authority).write(directory, "faulty"))
         self._port = free_port()
-        self.directory_url = f"https://127.0.0.1:{self._port}/{self._path}"
+        self.directory_url = f"https://127.0.0.1:{self._port}{path}"
         self.counts: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
+        self.bodies: defaultdict[str, list[bytes]] = defaultdict(list)
         self.faults: list[Fault] = []
         self._ended = asyncio.Event()
 
@@ -90,7 +104,7 @@ class FaultyCa:
         await self._session.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        step = request.path.split("/")[1]
+        step = self._step_of(request.path)
         fault = next((each for each in self.faults if each.step == step), None)
         if fault is not None:
             fault.times -= 1
@@ -119,7 +133,9 @@ class FaultyCa:
             headers=headers,
         ) as answer:
             body = await answer.read()
-            (self.counts if answer.ok else self.refused)[step] += 1
+            if answer.ok:
+                self.counts[step] += 1
+                self.bodies[step].append(body)
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP}
             return answer.status, kept, body
 
@@ -138,6 +154,12 @@ class FaultyCa:
         await half.prepare(request)
         await half.write(body[: len(body) // 2])
         return _hang_up(request)
+
+
+def _split(url: str) -> tuple[str, str]:
+    """The origin, and the path."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}", parts.path
 
 
 def _hang_up(request: web.Request) -> web.StreamResponse:

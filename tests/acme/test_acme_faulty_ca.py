@@ -7,16 +7,15 @@ import asyncio
 import contextlib
 import json
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
-from acme_support import CertificateKey, MemoryKeyStore
+from acme_support import CertificateKey, Hasty, MemoryKeyStore
 from faulty_ca import CUT_OFF, HANG_UP, SILENCE, Fault, FaultyCa, Reply
 
-from customdomains.acme import AcmeEngine, IssuerOptions, Timing
+from customdomains.acme import AcmeEngine, IssuerOptions
 from customdomains.devcluster.pebble import Pebble
 from customdomains.devcluster.tenantdns.handle import TenantDns
 from customdomains.model.certificate import OrderError, PlacedOrder
@@ -28,24 +27,6 @@ PLACING = ("dir", "nonce-plz", "sign-me-up", "order-plz", "authZ")
 COMPLETING = ("chalZ", "my-order", "finalize-order", "certZ")
 PATIENCE = 4
 """More failures in a row than one call of the engine takes."""
-
-
-class Hasty:
-    """The time of a client for whom every pause is over at once."""
-
-    def __init__(self) -> None:
-        self._skipped = 0.0
-        self.timing = Timing(self._now, self._monotonic, self._sleep)
-
-    def _now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self._skipped)
-
-    def _monotonic(self) -> float:
-        return time.monotonic() + self._skipped
-
-    async def _sleep(self, seconds: float) -> None:
-        self._skipped += seconds
-        await asyncio.sleep(0.01)
 
 
 def problem(kind: str, status: int, detail: str = "as the test says", **headers: str) -> Reply:

@@ -7,8 +7,9 @@
 
 1 and 3 hold etcd, kube-apiserver and kubectl; ACME servers and edge proxy are always built.
 
-`python -m customdomains.devcluster.binaries [--edge] [--bench]` fetches or builds what is missing,
-with the edge proxy of the tests or the benchmark's ACME server where they are named.
+`python -m customdomains.devcluster.binaries [--caddy] [--step-ca]` fetches or builds what is
+missing, with the tests' edge proxy and the second ACME server of tests and benchmarks where they
+are named.
 """
 
 import os
@@ -54,7 +55,7 @@ def find_caddy() -> Path:
 
 
 def find_step_ca() -> Path:
-    """The benchmark's ACME server, built if need be. Raises BuildError or ToolchainError."""
+    """The second ACME server, built if need be. Raises BuildError or ToolchainError."""
     return gobuild.built(gobuild.STEP_CA) / "step-ca"
 
 
@@ -104,9 +105,9 @@ def main() -> int:
     """Make all programs ready. Returns the exit code."""
     try:
         find_binaries()
-        if "--edge" in sys.argv[1:]:
+        if "--caddy" in sys.argv[1:]:
             find_caddy()
-        if "--bench" in sys.argv[1:]:
+        if "--step-ca" in sys.argv[1:]:
             find_step_ca()
     except (MissingBinaryError, ToolchainError, gobuild.BuildError) as error:
         say(f"error: {error}")

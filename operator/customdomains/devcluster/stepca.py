@@ -1,4 +1,4 @@
-"""step-ca: a production CA with an ACME interface, for load (Pebble is for conformance)."""
+"""step-ca: a production CA with an ACME interface, for load and as a second reading of RFC 8555."""
 
 import json
 import ssl
