@@ -29,6 +29,7 @@ from customdomains.model.claim import (
 from customdomains.model.domain import API_VERSION, CustomDomain, Key, parse_domain
 from customdomains.model.identity import mint_identity
 from customdomains.model.status import mark_of
+from customdomains.policy.budget import IssuerLimits
 from customdomains.policy.ownership import proof_expired_at
 from customdomains.policy.registration import new_claim
 from customdomains.policy.rules import Rules
@@ -56,6 +57,8 @@ class FakeCluster:
 
     def __init__(self, namespaces: tuple[str, ...] = ("one", "two"), rules: Rules = RULES) -> None:
         self.rules = rules
+        self.limits: dict[str, IssuerLimits] = {}
+        """By issuer, for controllers that are started from now on."""
         self.loop = VirtualLoop()
         self.api = FakeApi(self.loop.now)
         self.dns = FakeDns(self.api, self.loop.now)
@@ -103,7 +106,9 @@ class FakeCluster:
             assert count <= self.wanted[domain], f"{domain}: {count} orders are finalized"
 
     def start(self, name: str) -> Process:
-        process = Process(self.loop, self.api, self.dns, self.ca, self.keys, self.rules)
+        process = Process(
+            self.loop, self.api, self.dns, self.ca, self.keys, self.rules, limits=self.limits
+        )
         self.processes[name] = process
         self.loop.run_for(0)
         return process

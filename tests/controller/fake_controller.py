@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -14,6 +14,7 @@ from virtual_time import VirtualLoop
 from customdomains.cluster.secrets import CertificateSecrets
 from customdomains.cluster.stores import ClaimStore, DomainStore
 from customdomains.controller import jobs
+from customdomains.controller.admission import Admission
 from customdomains.controller.agenda import Agenda
 from customdomains.controller.engine import Backoff, work
 from customdomains.controller.issuing import Issuing
@@ -24,6 +25,7 @@ from customdomains.controller.store import Store
 from customdomains.controller.sweep import Sweep
 from customdomains.model.claim import Claim, parse_claim
 from customdomains.model.domain import CustomDomain, Key, parse_domain
+from customdomains.policy.budget import IssuerLimits
 from customdomains.policy.rules import Rules
 from customdomains.policy.world import Announcement
 
@@ -71,6 +73,8 @@ class Process:
         ca: FakeCa,
         keys: Keys,
         rules: Rules = RULES,
+        *,
+        limits: Mapping[str, IssuerLimits] | None = None,
     ) -> None:
         self._loop = loop
         self._api = api
@@ -98,6 +102,7 @@ class Process:
             self.self_check,
             zone=ZONE,
         )
+        self.admission = Admission(self.store, limits or {}, now=now, wake=self.queue.add)
         narrow = {"CHECKS_AT_ONCE": 3, "VAIN_CHECKS_AT_ONCE": 3, "ORDERS_AT_ONCE": 3}
         with mock.patch.multiple(jobs, **narrow):
             self.jobs = JobRunner(
@@ -107,6 +112,7 @@ class Process:
                 now=now,
                 wake=self.queue.add,
                 backoff=Backoff(self.agenda, now, spread),
+                admission=self.admission,
                 done=lambda *_: None,
                 checked=lambda *_: None,
             )
@@ -131,6 +137,7 @@ class Process:
         self.dead = True
         self._api.watchers.remove(self._heard)
         self.agenda.close()
+        self.admission.close()
         self.task.cancel()
         self._loop.run(asyncio.wait({self.task}, timeout=1.0))
 
@@ -140,6 +147,7 @@ class Process:
         for body in self._api.find(DOMAINS):
             self._deliver(DOMAINS, "ADDED", body)
         self._api.watchers.append(self._heard)
+        self.admission.rebuild()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.jobs.work())
             group.create_task(self.sweep.run())

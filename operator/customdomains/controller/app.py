@@ -8,7 +8,7 @@ import random
 import secrets
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,9 +22,10 @@ from customdomains.cluster.kinds import DOMAIN_CLAIMS
 from customdomains.cluster.secrets import CertificateSecrets
 from customdomains.cluster.stores import ClaimStore, DomainStore, LeaseStore
 from customdomains.cluster.watch import WatchCache
+from customdomains.controller.admission import Admission
 from customdomains.controller.agenda import Agenda
 from customdomains.controller.announcing import TransitionAnnouncer
-from customdomains.controller.counting import census_of
+from customdomains.controller.counting import census_of, count_admission
 from customdomains.controller.engine import Backoff, work
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
@@ -39,6 +40,7 @@ from customdomains.controller.sweep import Sweep
 from customdomains.controller.watching import Change, DomainWatcher
 from customdomains.model.claim import Claim, parse_claim
 from customdomains.model.domain import CustomDomain, Key
+from customdomains.policy.budget import IssuerLimits
 from customdomains.policy.rules import Rules
 from customdomains.telemetry.metrics import ControllerMetrics
 
@@ -51,7 +53,8 @@ LIST_AGAIN = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ControllerOptions:
-    """What the settings say about this process. `probe_url` is where kopf answers liveness."""
+    """What the settings say about this process. `probe_url` is where kopf answers liveness,
+    `limits` are by issuer."""
 
     identity: str
     namespace: str
@@ -59,6 +62,7 @@ class ControllerOptions:
     secret_retention: timedelta
     probe_url: str
     rules: Rules
+    limits: Mapping[str, IssuerLimits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,8 @@ class Controller:
             queue=lambda: len(self._queue),
             jobs=lambda: len(self._jobs),
         )
+        self._admission = Admission(self._store, options.limits, now=now, wake=self._enqueue)
+        count_admission(registry, self._admission, now)
         self._jobs = JobRunner(
             self._store,
             outside.lookup,
@@ -117,6 +123,7 @@ class Controller:
             now=now,
             wake=self._enqueue,
             backoff=Backoff(self._agenda, now, random.random),
+            admission=self._admission,
             done=self._metrics.job_done,
             checked=self._metrics.checked,
         )
@@ -174,10 +181,12 @@ class Controller:
             finally:
                 self._metrics.leading.set(0)
                 self._agenda.close()
+                self._admission.close()
                 await asyncio.shield(self._elector.release())
 
     async def _lead(self) -> None:
         self._pulse.moved()
+        self._admission.rebuild()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._elector.hold(), name="lease")
             group.create_task(self._events.run(), name="events")

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
+from prometheus_client import CollectorRegistry
+
+from customdomains.controller.admission import Admission
 from customdomains.controller.store import Store
 from customdomains.model.reasons import Phase
 from customdomains.policy.census import count_proofs, count_seats
 from customdomains.policy.rules import Rules
+from customdomains.telemetry.budgets import BudgetGauges
 from customdomains.telemetry.metrics import Census
 
 _PHASES = frozenset(Phase)
@@ -34,3 +38,27 @@ def _count_phases(store: Store) -> Counter[str]:
 def _count_reasons(store: Store) -> Counter[str]:
     shown = (domain.status.verified for domain in list(store.domains))
     return Counter(str(reason) for reason in shown if reason is not None)
+
+
+def count_admission(
+    registry: CollectorRegistry, admission: Admission, now: Callable[[], datetime]
+) -> None:
+    """Have `registry` tell what waits for CAs' limits, and what is left of them."""
+    BudgetGauges(
+        registry,
+        waiting=lambda: {
+            (issuer, limit): number
+            for issuer, desk in admission.desks.items()
+            for limit, number in desk.waiting(now()).items()
+        },
+        left=lambda: {
+            issuer: room
+            for issuer, desk in admission.desks.items()
+            if (room := desk.ledger.room(now())) is not None
+        },
+        free_at=lambda: {
+            issuer: moment.timestamp()
+            for issuer, desk in admission.desks.items()
+            if (moment := desk.free_at(now())) is not None
+        },
+    )

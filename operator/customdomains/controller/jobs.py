@@ -12,6 +12,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from customdomains.cluster.errors import ApiError
+from customdomains.controller.admission import Admission, Outcome
 from customdomains.controller.engine import Backoff
 from customdomains.controller.issuing import Issuing, StaleClaimError
 from customdomains.controller.lanes import Lane
@@ -59,9 +60,10 @@ class JobRunner:
     """Runs jobs and remembers that they run and what they have come to.
 
     `wake` is called with a key when its result is in; `backoff` holds back orders that failed for
-    a reason of ours, so that no reconcile starts them sooner; `done` is told each job's kind and
-    end, `checked` what each look at the DNS came to and how many seconds it took. A result for a
-    resource that is not there any more, or was made anew, counts for nothing.
+    a reason of ours, so that no reconcile starts them sooner, `admission` those that a CA's limits
+    are in the way of; `done` is told each job's kind and end, `checked` what each look at the DNS
+    came to and how many seconds it took. A result for a resource that is not there any more, or was
+    made anew, counts for nothing.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class JobRunner:
         now: Callable[[], datetime],
         wake: Callable[[Key], None],
         backoff: Backoff,
+        admission: Admission,
         done: Callable[[str, str], None],
         checked: Callable[[Evidence, float], None],
     ) -> None:
@@ -82,6 +85,7 @@ class JobRunner:
         self._now = now
         self._wake = wake
         self._backoff = backoff
+        self._admission = admission
         self._done = done
         self._checked = checked
         self._checks: Lane[_Started[CheckDns]] = Lane("checks", CHECKS_AT_ONCE, self._check)
@@ -106,12 +110,19 @@ class JobRunner:
             lane = self._vain_checks if _in_vain(memory.check, job) else self._checks
             lane.put(key, _Started(job, domain.uid, now))
         elif not self._backoff.holds(key):
+            wait = None if isinstance(job, DropNextKey) else self._admission.seek(key, job)
+            memory = replace(self._store.memory(key), wait=wait)
+            if wait is not None:
+                self._store.remember(key, memory)
+                self._wake(key)  # it has to be told
+                return
             self._store.remember(key, replace(memory, ordering_since=now))
             self._orders.put(key, _Started(job, domain.uid, now))
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
         self._backoff.succeeded(key)
+        self._admission.forget(key)
 
     async def work(self) -> None:
         """Run jobs until cancelled."""
@@ -140,7 +151,7 @@ class JobRunner:
         self._checked(evidence, (check.at - began).total_seconds())
 
     async def _order(self, key: Key, started: _Started[OrderJob]) -> None:
-        outcome: PlacedOrder | IssuedCertificate | OrderError | None = None
+        outcome: Outcome = None
         try:
             outcome = await self._do(started)
         except OrderError as error:
@@ -152,13 +163,11 @@ class JobRunner:
                 self._store.drop_claim(started.job.claim)
         except ApiError as error:
             log.warning("%s: %s failed: %s", key, type(started.job).__name__, error)
-            self._failed(key, started)
-            self._done(type(started.job).__name__, "ApiError")
+            self._failed(key, started, "ApiError")
             return
         except Exception:
             log.exception("%s: %s broke", key, type(started.job).__name__)
-            self._failed(key, started)
-            self._done(type(started.job).__name__, "broke")
+            self._failed(key, started, "broke")
             return
         memory = replace(self._store.memory(key), ordering_since=None)
         if isinstance(started.job, DropNextKey):
@@ -166,6 +175,7 @@ class JobRunner:
         elif outcome is not None:
             memory = replace(memory, result=OrderResult(started.job, outcome, self._now()))
         self._ended(key, started, memory)
+        self._settle(key, started.job, outcome)
         self._backoff.succeeded(key)
         ended = outcome.reason if isinstance(outcome, OrderError) else "done"
         self._done(type(started.job).__name__, ended)
@@ -186,10 +196,16 @@ class JobRunner:
             self._store.remember(key, memory)
         self._wake(key)
 
-    def _failed(self, key: Key, started: _Started[OrderJob]) -> None:
+    def _failed(self, key: Key, started: _Started[OrderJob], ended: str) -> None:
         if self._counts(key, started):
             self._store.remember(key, replace(self._store.memory(key), ordering_since=None))
             self._backoff.failed(key)
+        self._settle(key, started.job, None)
+        self._done(type(started.job).__name__, ended)
+
+    def _settle(self, key: Key, job: OrderJob, outcome: Outcome) -> None:
+        if not isinstance(job, DropNextKey):
+            self._admission.ended(key, job, outcome)
 
     def _counts(self, key: Key, started: _Started[J]) -> bool:
         domain = self._store.domain(key)

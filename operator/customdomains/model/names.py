@@ -189,6 +189,12 @@ def is_registry_zone(zone: str) -> bool:
     return zone == "" or _suffixes(only_icann=True).publicsuffix(zone, accept_unknown=False) == zone
 
 
+def registered_domain(name: str) -> str:
+    """What somebody registers to have `name` (canonical): one label below a public suffix, private
+    ones included; the name itself where it is such a suffix."""
+    return _suffixes(only_icann=False).privatesuffix(name) or name
+
+
 @cache
 def _suffixes(*, only_icann: bool) -> PublicSuffixList:
     """The list bundled with the package; loading it takes some 20 ms and 3 MiB."""

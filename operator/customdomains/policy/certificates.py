@@ -19,6 +19,7 @@ from customdomains.model.reasons import Reason
 from customdomains.model.times import format_time
 from customdomains.policy.issuers import chain_of, issuer_of, stands_for
 from customdomains.policy.jobs import CompleteOrder, OrderResult, PlaceOrder
+from customdomains.policy.limits import UNNAMED_STOP, is_shared
 from customdomains.policy.rules import Rules
 from customdomains.policy.schedule import asked_delay, failure_delay
 
@@ -183,19 +184,26 @@ def failed(
     issuer: str,
     unplaced: bool = False,
 ) -> Claim:
-    """The claim after a failed try at `issuer` that began when people had `said` this."""
-    count = claim.failure.count + 1 if claim.failure else 1
-    named = error.retry_at or now
+    """The claim after a try at `issuer` failed that began when people had `said` this.
+
+    Where the CA has stopped others as well it is no failure of this domain: it goes on when that
+    is over, and none is counted.
+    """
+    before = claim.failure.count if claim.failure else 0
+    shared = is_shared(error.scope)
+    count = max(before, 1) if shared else before + 1
+    named = error.retry_at or (now + UNNAMED_STOP if shared else now)
     failure = Failure(
         reason=error.reason,
         message=error.message[:MESSAGE_LENGTH],
         at=now,
         count=count,
-        retry_at=max(now + failure_delay(count), named),
-        earliest=max(now + asked_delay(count), named),
+        retry_at=named if shared else max(now + failure_delay(count), named),
+        earliest=named if shared else max(now + asked_delay(count), named),
         heard=said,
         unplaced=unplaced,
         issuer=issuer,
+        scope=error.scope,
     )
     return replace(claim, failure=failure, order=None if error.order_lost else claim.order)
 

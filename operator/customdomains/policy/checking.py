@@ -146,7 +146,7 @@ def _wants_order(case: Case) -> bool:
         return False
     if domain.issuance is Issuance.NEVER or issuers.issuer_of(domain, rules) is None:
         return False
-    if certificates.waits(domain, claim, now):
+    if certificates.waits(domain, claim, now) or _waits_for_turn(case):
         return False
     return certificates.is_open(domain, claim) or (
         certificates.starts_by_itself(domain, claim, known.method)
@@ -159,11 +159,24 @@ def _wants_completion(case: Case) -> bool:
     domain, claim, check = case.domain, case.claim, case.world.memory.check
     if claim.order is None or not ownership.proof_current(claim) or domain.suspend:
         return False
-    if certificates.waits(domain, claim, case.now):
+    if certificates.waits(domain, claim, case.now) or _waits_for_turn(case):
         return False
     if check is None or claim.order.method is Method.DELEGATED:
         return True
     return challenges_present(check.evidence, claim.order.digests)
+
+
+def _waits_for_turn(case: Case) -> bool:
+    """Whether a CA's limits are in the way of the order that is wanted, or of the one there is."""
+    wait, order = case.world.memory.wait, case.claim.order
+    if wait is None:
+        return False
+    if order is not None:
+        return wait.holds(order.issuer, order.names, case.now)
+    if wait.issuer not in issuers.chain_of(case.domain, case.world.rules):
+        return False
+    names = certificates.names_of(case.domain, case.claim)
+    return wait.holds(wait.issuer, names, case.now)
 
 
 def proof_fresh(case: Case) -> bool:

@@ -207,6 +207,7 @@ def _due(case: Case) -> datetime | None:
     if not case.domain.suspend:
         moments.append(certificates.retry_at(case.domain, claim))
         moments.append(claim.order.expires if claim.order else None)
+        moments.append(case.world.memory.wait.until if case.world.memory.wait else None)
     return min((moment for moment in moments if moment and moment > now), default=None)
 
 

@@ -1,11 +1,22 @@
-"""What an order has to wait for beside its own last failure: a CA's limits."""
+"""What an order has to wait for beside its own last failure: a CA's limits, in words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from customdomains.model.reasons import Reason
+from customdomains.model.scope import Scope, ScopeKind
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+STOPPED = "stoppedByCA"
+"""What is waited for where a CA has said itself that it takes no more."""
+
+UNNAMED_STOP = timedelta(minutes=5)
+"""How long a refusal stops others where the CA names no time."""
+
+_SHARED = frozenset({ScopeKind.ISSUER, ScopeKind.ACCOUNT, ScopeKind.DOMAIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +33,30 @@ class Wait:
     reason: Reason
     message: str
     until: datetime
+
+    def holds(self, issuer: str, names: tuple[str, ...], now: datetime) -> bool:
+        """Whether it is not yet the turn of such an order."""
+        return now < self.until and (self.issuer, self.names) == (issuer, names)
+
+
+def is_shared(scope: Scope | None) -> bool:
+    """Whether a refusal is about more than one order's names: then it is nobody's own failure."""
+    return scope is not None and scope.kind in _SHARED
+
+
+def rounded_up(moment: datetime, now: datetime) -> datetime:
+    """`moment` as people are told it: to the minute, beyond an hour to the quarter, beyond a day
+    to the hour. So the same wait has the same text."""
+    ahead = moment - now
+    step = MINUTE if ahead <= HOUR else 15 * MINUTE if ahead <= DAY else HOUR
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight - (midnight - moment) // step * step
+
+
+def in_words(length: timedelta) -> str:
+    """A length of time, such as 7 days, 3 hours or 90 seconds."""
+    for unit, word in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+        if length >= unit and not length % unit:
+            number = length // unit
+            return word if number == 1 else f"{number} {word}s"
+    return f"{length.total_seconds():g} seconds"

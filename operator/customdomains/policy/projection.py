@@ -61,7 +61,7 @@ def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status
     phase = phase_of(domain, claim, scene.now, proof_expired=expired)
     if not stands.value:
         phase = Phase.FAILED if sleeps else Phase.PENDING
-    parts = (stands, proof, certificate_issued(domain, claim, scene.rules, scene.now))
+    parts = (stands, proof, certificate_issued(domain, claim, scene.rules, scene.now, memory.wait))
     summary = summarise(domain, claim, phase, parts)
     meaning: dict[str, Any] = {
         "observedGeneration": domain.generation,

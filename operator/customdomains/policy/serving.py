@@ -12,6 +12,7 @@ from customdomains.model.reasons import Reason
 from customdomains.model.status import Condition
 from customdomains.model.times import format_time
 from customdomains.policy import certificates, issuers
+from customdomains.policy.limits import Wait
 from customdomains.policy.ownership import proof_current
 from customdomains.policy.rules import Rules
 
@@ -22,18 +23,22 @@ class _View:
     claim: Claim
     rules: Rules
     now: datetime
+    wait: Wait | None = None
 
 
 def certificate_issued(
-    domain: CustomDomain, claim: Claim, rules: Rules, now: datetime
+    domain: CustomDomain, claim: Claim, rules: Rules, now: datetime, wait: Wait | None = None
 ) -> Condition:
-    """`CertificateIssued`: true while a certificate serves, also while its renewal is wanted."""
-    view, have = _View(domain, claim, rules, now), claim.certificate
+    """`CertificateIssued`: true while a certificate serves, also while its renewal is wanted.
+
+    `wait` is what the next order waits for, where a CA's limits are in the way.
+    """
+    view, have = _View(domain, claim, rules, now, wait), claim.certificate
     if have is not None and certificates.usable(claim, now):
         message = f"the certificate is in the Secret {have.secret_name}{_about_renewal(view)}"
         since = have.serving_since or have.issued_at
         return Condition("CertificateIssued", True, Reason.ISSUED, message, since)
-    reason, message = _why_not(view)
+    reason, message = _waiting(view) or _why_not(view)
     if have is None:
         return Condition("CertificateIssued", False, reason, message, claim.since)
     ended = have.facts.not_after
@@ -48,6 +53,9 @@ def _about_renewal(view: _View) -> str:
     domain, claim, rules = view.domain, view.claim, view.rules
     if domain.issuance is Issuance.NEVER:
         return ""
+    waiting = _waiting(view)
+    if waiting is not None:
+        return f"; a new one is wanted: {waiting[1]}"
     if claim.order is not None or claim.failure is not None:
         return f"; a new one is wanted: {_why_not(view)[1]}"
     due = certificates.certificate_due(domain, claim, rules, view.now)
@@ -59,6 +67,23 @@ def _about_renewal(view: _View) -> str:
     if certificates.starts_by_itself(domain, claim, known.method):
         return "; a new one is due, which spec.suspend holds up" if domain.suspend else ""
     return f"; a new one is due: {_ask(domain)}"
+
+
+def _waiting(view: _View) -> tuple[Reason, str] | None:
+    """What is told of an order that only a CA's limits are in the way of.
+
+    When it is its turn, that is told until the order is placed.
+    """
+    domain, claim, wait = view.domain, view.claim, view.wait
+    names = claim.order.names if claim.order else certificates.names_of(domain, claim)
+    if wait is None or wait.names != names or not proof_current(claim):
+        return None
+    if domain.suspend or domain.issuance is Issuance.NEVER:
+        return None
+    if certificates.waits(domain, claim, view.now):
+        return None
+    before = "an order is placed, but " if claim.order else ""
+    return wait.reason, f"{before}{wait.message}"
 
 
 def _why_not(view: _View) -> tuple[Reason, str]:

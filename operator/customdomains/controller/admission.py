@@ -1,0 +1,192 @@
+"""Who may ask a CA for a certificate now, and who waits for its limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from customdomains.controller.desk import Desk
+from customdomains.controller.rebuilding import VALIDATION_FAILED, rebuild
+from customdomains.controller.store import Store
+from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
+from customdomains.model.domain import Key
+from customdomains.model.reasons import Reason
+from customdomains.policy.budget import Demand, IssuerLimits, demand_of, demand_of_order
+from customdomains.policy.jobs import CompleteOrder, PlaceOrder
+from customdomains.policy.limits import UNNAMED_STOP, Wait
+from customdomains.policy.ownership import proof_current
+
+LONGEST_NAP = 30.0
+"""Seconds after which the clock is looked at again: it may have been set."""
+
+_MAY_BE_COUNTED = frozenset(
+    {Reason.CA_UNREACHABLE, Reason.CA_REFUSED, Reason.ORDER_FOREIGN, *VALIDATION_FAILED}
+)
+
+Outcome = PlacedOrder | IssuedCertificate | OrderError | None
+"""How a job ended; None where it came to nothing on our side."""
+
+
+class Admission:
+    """Stands before the jobs with a CA, for one event loop.
+
+    An issuer without limits costs nothing until its CA refuses. `wake` is called with each key
+    whose turn it is, or was: its DNS is looked at anew, so it asks again with a proof that is
+    fresh, within the ten minutes that its turn is kept.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        limits: Mapping[str, IssuerLimits],
+        *,
+        now: Callable[[], datetime],
+        wake: Callable[[Key], None],
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._wake = wake
+        self._limits = limits
+        self._desks = {
+            issuer: self._make_desk(issuer) for issuer, each in limits.items() if each.any
+        }
+        self._desk_of: dict[Key, str] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings_at: datetime | None = None
+
+    @property
+    def desks(self) -> Mapping[str, Desk]:
+        """By issuer; without those that have never had anybody wait."""
+        return self._desks
+
+    def rebuild(self) -> None:
+        """Learn from the claims what was spent before this process began."""
+        rebuild(dict(self._desks), self._desk, list(self._store.claims), self._now())
+
+    def seek(self, key: Key, job: PlaceOrder | CompleteOrder) -> Wait | None:
+        """What `job` has to wait for; None where it may run now. Then `ended` has to be called."""
+        now = self._now()
+        if isinstance(job, CompleteOrder):
+            demand = demand_of_order(job.claim, now)
+            desk = self._desks.get(demand.issuer) if demand is not None else None
+            return desk.stopped(demand, now) if desk is not None and demand is not None else None
+        demand = demand_of(job, now)
+        if self._desk_of.get(key, demand.issuer) != demand.issuer:
+            self.forget(key)
+        desk = self._desks.get(demand.issuer)
+        if desk is None:
+            return None
+        self._desk_of[key] = demand.issuer
+        wait, others = desk.seek(key, demand, now)
+        self._call(others)
+        return wait
+
+    def ended(self, key: Key, job: PlaceOrder | CompleteOrder, outcome: Outcome) -> None:
+        """A job that `seek` let through has ended."""
+        now = self._now()
+        demand = (
+            demand_of(job, now) if isinstance(job, PlaceOrder) else demand_of_order(job.claim, now)
+        )
+        if demand is None:
+            return
+        if isinstance(outcome, OrderError) and outcome.scope is not None:
+            until = outcome.retry_at or now + UNNAMED_STOP
+            self._desk(demand.issuer).stop(outcome.scope, until, now)
+        desk = self._desks.get(demand.issuer)
+        if desk is None:
+            return
+        if isinstance(job, PlaceOrder):
+            self._call(_place_ended(desk, key, demand, outcome, now))
+        else:
+            self._call(_completion_ended(desk, key, demand, outcome, now))
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone, or wants another issuer's order."""
+        issuer = self._desk_of.pop(key, None)
+        if issuer is not None:
+            self._call(self._desks[issuer].forget(key, self._now()))
+
+    def close(self) -> None:
+        """Wake nobody any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._rings_at = None
+
+    # --- pieces ----------------------------------------------------------------------------------
+
+    def _desk(self, issuer: str) -> Desk:
+        """Made when it is needed: an issuer without limits has something to count after a stop."""
+        if issuer not in self._desks:
+            self._desks[issuer] = self._make_desk(issuer)
+        return self._desks[issuer]
+
+    def _make_desk(self, issuer: str) -> Desk:
+        limits = self._limits.get(issuer, IssuerLimits())
+        return Desk(issuer, limits, wanted=self._is_wanted, under_way=self._is_under_way)
+
+    def _is_wanted(self, key: Key) -> bool:
+        """Whether an order may be placed, as far as is known: whose DNS does not point at us any
+        more takes nobody's turn."""
+        domain, claim = self._store.domain(key), self._store.claim_for(key)
+        if domain is None or claim is None or domain.suspend:
+            return False
+        return claim.holder.uid == domain.uid and claim.order is None and proof_current(claim)
+
+    def _is_under_way(self, key: Key) -> bool:
+        memory, claim = self._store.memory(key), self._store.claim_for(key)
+        if memory.ordering_since is not None or memory.result is not None:
+            return True
+        return claim is not None and claim.order is not None
+
+    def _call(self, keys: Iterable[Key]) -> None:
+        """Have those decided about who have their turn; what is said of them stays until then."""
+        now = self._now()
+        for key in keys:
+            memory = self._store.memory(key)
+            if memory.wait is not None:
+                waited = replace(memory.wait, until=min(memory.wait.until, now))
+                self._store.remember(key, replace(memory, wait=waited))
+            self._wake(key)
+        self._arm()
+
+    def _arm(self) -> None:
+        now = self._now()
+        moments = [due for desk in self._desks.values() if (due := desk.due(now)) is not None]
+        if not moments:
+            return
+        rings_at = min(moments)
+        if self._timer is not None:
+            if self._rings_at is not None and self._rings_at <= rings_at:
+                return
+            self._timer.cancel()
+        nap = min(max((rings_at - now).total_seconds(), 0.0), LONGEST_NAP)
+        self._rings_at = rings_at
+        self._timer = asyncio.get_running_loop().call_later(nap, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = self._rings_at = None
+        now = self._now()
+        told = [key for desk in self._desks.values() for key in desk.advance(now)]
+        self._call(told)
+
+
+def _place_ended(
+    desk: Desk, key: Key, demand: Demand, outcome: Outcome, now: datetime
+) -> list[Key]:
+    if isinstance(outcome, PlacedOrder):
+        return desk.placed(key, demand, now)
+    counted = isinstance(outcome, OrderError) and outcome.reason in _MAY_BE_COUNTED
+    return desk.unplaced(key, now, counted=counted)
+
+
+def _completion_ended(
+    desk: Desk, key: Key, demand: Demand, outcome: Outcome, now: datetime
+) -> list[Key]:
+    if isinstance(outcome, IssuedCertificate):
+        return desk.issued(key, demand, now)
+    if isinstance(outcome, OrderError):
+        invalid = outcome.reason in VALIDATION_FAILED
+        return desk.failed(key, demand.names, now, invalid=invalid, lost=outcome.order_lost)
+    return []
