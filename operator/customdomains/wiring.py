@@ -6,7 +6,7 @@ import resource
 from pathlib import Path
 
 from customdomains.acme import AcmeEngine, ExternalAccount, IssuerOptions
-from customdomains.api.options import ApiOptions
+from customdomains.api.options import ApiOptions, ClusterTokens, TokenFile
 from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.client import ApiClient
 from customdomains.controller.ports import TextLookup
@@ -18,7 +18,7 @@ from customdomains.dns.zone import DelegationZone, Zone
 from customdomains.model.dnszones import OwnZones
 from customdomains.model.keys import key_type
 from customdomains.policy.rules import ClaimRules, NameRules, Rules
-from customdomains.settings import Issuer, Settings
+from customdomains.settings import Authentication, Issuer, Settings
 
 OPEN_FILES = 8192
 """As many as a process may want to have open at once, and some to spare."""
@@ -26,21 +26,31 @@ OPEN_FILES = 8192
 
 def api_options(settings: Settings) -> ApiOptions:
     """What the HTTP process is told."""
-    api, authentication = settings.api, settings.api.authentication
-    asked = authentication.mode == "Token" and authentication.token_file is not None
+    api = settings.api
     host, port = split_listen(api.listen)
     return ApiOptions(
         host=host,
         port=port,
         namespace=api.namespace,
         rules=rules(settings),
-        token_file=Path(authentication.token_file or "") if asked else None,
+        authentication=_authentication(api.authentication),
+        namespaces=api.namespaces,
         registered_status=api.registered_status,
         controller_timeout=api.controller_timeout.seconds,
         ask=None if api.ask_listen is None else split_listen(api.ask_listen),
         zones=settings.dns.zones,
         records_namespace=records_namespace(settings),
     )
+
+
+def _authentication(authentication: Authentication) -> TokenFile | ClusterTokens | None:
+    match authentication.mode:
+        case "Token":
+            return TokenFile(Path(authentication.token_file or ""))
+        case "Kubernetes":
+            return ClusterTokens(authentication.audiences)
+        case "Disabled":
+            return None
 
 
 def acme_engine(issuer: Issuer, settings: Settings, client: ApiClient) -> AcmeEngine:

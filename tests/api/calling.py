@@ -6,13 +6,14 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 from api.conformance import faults
 from prometheus_client import CollectorRegistry
 
-from customdomains.api import ApiOptions, run_api, serving
+from customdomains.api import ApiOptions, TokenFile, run_api, serving
 from customdomains.cluster import ApiClient
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.devcluster.rundir import free_port
@@ -61,6 +62,12 @@ class Caller:
         return answer.body
 
 
+def with_token(token: str, namespace: str | None = None) -> dict[str, str]:
+    """The headers of a call with these credentials, for this namespace."""
+    asked = {} if namespace is None else {"Customdomains-Namespace": namespace}
+    return {"Authorization": f"Bearer {token}", **asked}
+
+
 @asynccontextmanager
 async def api_server(
     client: ApiClient,
@@ -68,6 +75,7 @@ async def api_server(
     *,
     wait_ready: bool = True,
     hosts: Any = None,
+    token_file: Path | None = None,
     **options: Any,
 ) -> AsyncIterator[Caller]:
     """One replica in a task of its own, so that fixtures may begin and end it where they like."""
@@ -77,7 +85,7 @@ async def api_server(
             "port": 0,
             "namespace": namespace,
             "rules": RULES,
-            "token_file": None,
+            "authentication": None if token_file is None else TokenFile(token_file),
             **options,
         }
     )
@@ -119,7 +127,7 @@ class Process:
 async def api_process(client: ApiClient, namespace: str) -> AsyncIterator[Process]:
     """A process that the body has to stop; its end is waited for."""
     stop, port, registry = asyncio.Event(), free_port(), CollectorRegistry()
-    options = ApiOptions("127.0.0.1", port, namespace, RULES, token_file=None)
+    options = ApiOptions("127.0.0.1", port, namespace, RULES, authentication=None)
     running = asyncio.create_task(run_api(options, client, registry, stop))
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
         caller = Caller(session)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import string
 
@@ -20,6 +21,7 @@ schemathesis.openapi.format(
     _names.map(lambda name: base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")),
 )
 schemathesis.openapi.format("wait-timeout", st.just("1s"))
+schemathesis.openapi.format("namespace", st.just(os.environ["NAMESPACE"]))
 schemathesis.openapi.format(
     "record-name", st.builds("{}.delegated.example.net".format, st.sampled_from("abc"))
 )

@@ -338,7 +338,7 @@ async def replica(client: ApiClient, namespace: str) -> AsyncIterator[Callable[[
         port=0,
         namespace=namespace,
         rules=RULES,
-        token_file=None,
+        authentication=None,
         ask=("127.0.0.1", 0),
     )
     async with (

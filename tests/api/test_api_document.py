@@ -44,7 +44,7 @@ COMPUTED = {
 @pytest.fixture(scope="module")
 def statuses() -> dict[str, set[int]]:
     """By the names of the classes of errors."""
-    gate = Gate(None, HttpMetrics(CollectorRegistry()), lambda: True, 500, (), None)
+    gate = Gate(None, HttpMetrics(CollectorRegistry()), lambda _: True, 500, ())
     known = {kind.__name__: {status} for kind, status in gate._statuses.items()}
     known[AlreadyRegistered.__name__] = {409, 500}
     return known

@@ -165,6 +165,6 @@ async def test_an_address_in_use_stops_the_start(client, namespace):
     listener = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     async with listener:
         port = listener.sockets[0].getsockname()[1]
-        options = ApiOptions("127.0.0.1", port, namespace, RULES, token_file=None)
+        options = ApiOptions("127.0.0.1", port, namespace, RULES, authentication=None)
         with pytest.raises(OSError, match="address already in use"):
             await run_api(options, client, CollectorRegistry(), asyncio.Event())

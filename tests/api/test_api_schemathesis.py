@@ -29,7 +29,7 @@ HOOKS = "schemathesis_hooks"
 CASES = int(os.environ.get("FUZZ_CASES", "0"))
 SINGLE_CALLS = ("--exclude-path=/ask", "--exclude-path-regex=/events$")  # those have no end
 STORIES = ("--include-path-regex=^/(domains|dns)", "--exclude-path-regex=/events$")
-ROUNDS = 6  # of stories at most, until all of this has been answered:
+ROUNDS = 12  # of stories at most, until all of this has been answered:
 WAYS = {
     ("POST", "/domains", "201"),
     ("POST", "/domains", "500"),
@@ -104,6 +104,7 @@ class Calls:
     """schemathesis with one seed, working in a directory of its own."""
 
     directory: Path
+    namespace: str
     document: str
     seed: int
 
@@ -116,7 +117,12 @@ class Calls:
             *("--warnings=off", f"--header=Authorization: Bearer {TOKEN}"),
             *(*options, self.document),
             cwd=self.directory,
-            env={**os.environ, "SCHEMATHESIS_HOOKS": HOOKS, "PYTHONPATH": str(HERE)},
+            env={
+                **os.environ,
+                "SCHEMATHESIS_HOOKS": HOOKS,
+                "PYTHONPATH": str(HERE),
+                "NAMESPACE": self.namespace,
+            },
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -142,13 +148,13 @@ async def answered(api: str) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.timeout(300 + CASES)
-async def test_schemathesis_finds_nothing(servers, tmp_path):
+async def test_schemathesis_finds_nothing(servers, namespace, tmp_path):
     api, ask = servers
     made = 0
     single, stories = (100, 400) if CASES else (10, 100)
     while made <= CASES:
         seed = secrets.randbelow(2**31) if CASES else 20260104
-        calls = Calls(tmp_path, f"{api}/openapi.json", seed)
+        calls = Calls(tmp_path, namespace, f"{api}/openapi.json", seed)
         made += await calls.make(single, "examples,coverage,fuzzing", *SINGLE_CALLS)
         for more in range(ROUNDS):
             made += await replace(calls, seed=seed + more).make(stories, "stateful", *STORIES)

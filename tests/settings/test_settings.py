@@ -324,6 +324,20 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"api": {"authentication": {"mode": False}}}, "api.authentication.mode", "false", "Disabled"),
     ({"api": {}}, "api.authentication.tokenFile", "missing", "one token a line"),
     (
+        {"api": {"authentication": {"mode": "Disabled", "audiences": ["a"]}}},
+        "api.authentication.audiences",
+        "it does nothing with mode Disabled",
+        "Kubernetes",
+    ),
+    (
+        {"api": {"authentication": {"mode": "Kubernetes", "audiences": [""]}}},
+        "api.authentication.audiences[0]",
+        "''",
+        "not empty",
+    ),
+    ({"api": {"namespaces": "team-a"}}, "api.namespaces", "'team-a'", "a list, each"),
+    ({"api": {"namespaces": ["a", "B"]}}, "api.namespaces[1]", "'B'", "lower-case letters"),
+    (
         {"api": {**LEAST["api"], "registeredStatus": 404}},
         "api.registeredStatus",
         "404",

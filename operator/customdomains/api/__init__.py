@@ -6,7 +6,15 @@ aiohttp.web.
 """
 
 from customdomains.api.app import Server, run_api, serving
-from customdomains.api.auth import TokenFileError
-from customdomains.api.options import ApiOptions
+from customdomains.api.mounted import MountedFileError
+from customdomains.api.options import ApiOptions, ClusterTokens, TokenFile
 
-__all__ = ["ApiOptions", "Server", "TokenFileError", "run_api", "serving"]
+__all__ = [
+    "ApiOptions",
+    "ClusterTokens",
+    "MountedFileError",
+    "Server",
+    "TokenFile",
+    "run_api",
+    "serving",
+]

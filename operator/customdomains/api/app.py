@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import cast
@@ -13,19 +13,22 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from customdomains.api import document, documentation, routes
+from customdomains.api.admission import Admission
 from customdomains.api.ask import Known, answering_edges
 from customdomains.api.auth import Tokens
+from customdomains.api.callers import Access, Anybody
 from customdomains.api.claims import Claims
 from customdomains.api.gate import MAX_BODY, Gate
 from customdomains.api.handlers import Handlers, Probes
 from customdomains.api.listening import Bounds, Connections
 from customdomains.api.load import Load
 from customdomains.api.metrics import AskMetrics, HttpMetrics
-from customdomains.api.options import ApiOptions
+from customdomains.api.options import ApiOptions, ClusterTokens, TokenFile
 from customdomains.api.recordhandlers import RecordHandlers
 from customdomains.api.records import Records
 from customdomains.api.resolving import Hosts, Resolving
-from customdomains.api.rooms import Rooms
+from customdomains.api.reviewing import Reviews
+from customdomains.api.rooms import Room, Rooms
 from customdomains.api.speaking import Speaker
 from customdomains.cluster import ApiClient
 from customdomains.model.dnszones import OwnZones
@@ -56,7 +59,7 @@ async def run_api(
 ) -> None:
     """Serve until `stop` is set, then finish what is under way.
 
-    `hosts` knows the addresses of names that are not the platform's own. Raises `TokenFileError`,
+    `hosts` knows the addresses of names that are not the platform's own. Raises `MountedFileError`,
     and `OSError` when the address can't be listened on.
     """
     async with serving(options, client, registry, hosts) as server:
@@ -82,9 +85,9 @@ async def serving(
     records = Records(client, zones, options.records_namespace)
 
     def ready() -> bool:
-        return rooms.synced and records.mirror.cache.synced
+        return rooms.ready and records.mirror.cache.synced
 
-    gate = _gate(options, registry, rooms, ready)
+    gate = _gate(options, client, registry, rooms, records)
     application = web.Application(middlewares=[gate.pass_on], client_max_size=MAX_BODY)
     application.add_routes(
         [
@@ -158,12 +161,30 @@ def _edges(
 
 
 def _gate(
-    options: ApiOptions, registry: CollectorRegistry, rooms: Rooms, ready: Callable[[], bool]
+    options: ApiOptions,
+    client: ApiClient,
+    registry: CollectorRegistry,
+    rooms: Rooms,
+    records: Records,
 ) -> Gate:
-    tokens = None if options.token_file is None else Tokens(options.token_file)
     metrics = HttpMetrics(registry)
     waiting = {"status": rooms.waits, "events": rooms.streams, "controller": rooms.asks}
     for what, places in waiting.items():
         metrics.watch_waiting(what, places.__len__)
     load = Load((rooms.waits, rooms.streams), rooms.asks)
-    return Gate(tokens, metrics, ready, options.registered_status, load, rooms.home)
+
+    def ready(room: Room | None) -> bool:
+        return records.mirror.cache.synced if room is None else room.directory.synced
+
+    admission = Admission(_access(options, client), rooms, options.records_namespace)
+    return Gate(admission, metrics, ready, options.registered_status, load)
+
+
+def _access(options: ApiOptions, client: ApiClient) -> Access:
+    match options.authentication:
+        case TokenFile(path):
+            return Tokens(path, options.namespace, options.served)
+        case ClusterTokens(audiences):
+            return Reviews(client, options.namespace, audiences)
+        case None:
+            return Anybody(options.namespace)

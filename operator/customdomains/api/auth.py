@@ -1,93 +1,102 @@
-"""Static bearer tokens from a file, as RFC 6750 sends them.
-
-A mounted Secret is replaced by swapping a symbolic link, so the file is looked at again by its
-path, never held open.
-"""
+"""Static bearer tokens from a file, each for one namespace."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import logging
-import time
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
+
+from customdomains.api.callers import Caller
+from customdomains.api.mounted import Mounted, MountedFileError
+from customdomains.api.rights import Right
+from customdomains.cluster.kinds import DNS_RECORDS
 
 _log = logging.getLogger(__name__)
 
-_LOOK_AGAIN = 1.0  # seconds between looks at the file
 
-_Identity = tuple[int, int, int]
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Who has a token for the namespace `home`: there they may do everything, elsewhere nothing.
 
+    With `platform` they may keep the platform's own DNS records, too.
+    """
 
-class TokenFileError(Exception):
-    """The file gives no token to start with; the text is for who runs the api."""
+    home: str
+    platform: bool
+
+    async def may(self, right: Right, namespace: str) -> bool:
+        """Whether they have the right there."""
+        return self.platform if right.resource is DNS_RECORDS else namespace == self.home
 
 
 class Tokens:
-    """The tokens that are accepted: every line of the file that is not blank.
+    """The tokens that are accepted: one a line, and behind it the namespace that it is for.
 
     What is kept of them are digests, so none can get into a log or a traceback, and comparing
     takes the same time whatever their lengths.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises `TokenFileError` where there is no token: nobody could ever call."""
-        self._path = path
-        try:
-            self._identity = _identity(path)
-            self._digests = _read(path)
-        except (OSError, UnicodeDecodeError) as error:
-            raise TokenFileError(f"the token file {path} can't be read: {_cause(error)}") from None
-        if not self._digests:
-            raise TokenFileError(f"the token file {path} has no token; it needs one a line")
-        self._looked_at = time.monotonic()
+    def __init__(self, path: Path, platform: str, served: Collection[str]) -> None:
+        """A token without a namespace is for `platform`; others have to be among those `served`.
 
-    def accept(self, authorization: str | None) -> bool:
-        """Whether this Authorization header's value is `Bearer` with one of the tokens."""
-        self._keep_up()
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer":
-            return False
-        given = _digest(token.strip().encode("utf-8", "surrogateescape"))
-        # All of them, always: how long it takes must not say which one came close.
-        hits = [hmac.compare_digest(given, known) for known in self._digests]
-        return any(hits)
-
-    def _keep_up(self) -> None:
-        """Read the file again if it is another than before; trouble leaves the tokens as they are.
-
-        A file without a token is no trouble: then nobody is accepted any more.
+        Raises `MountedFileError` where there is no token, since nobody could ever call, and for a
+        line that is wrong.
         """
-        now = time.monotonic()
-        if now - self._looked_at < _LOOK_AGAIN:
-            return
-        self._looked_at = now
-        try:
-            identity = _identity(self._path)
-            if identity == self._identity:
-                return
-            self._digests = _read(self._path)
-        except (OSError, UnicodeDecodeError) as error:
-            _log.warning("The token file %s can't be read: %s", self._path, _cause(error))
-            return
-        self._identity = identity
-        _log.info("The token file %s has changed: %d tokens", self._path, len(self._digests))
+        self._platform = platform
+        self._served = frozenset(served)
+        self._started = False
+        self._file = Mounted(path, self._parse, "token file")
+        self._started = True
 
+    async def caller(self, token: str | None) -> Caller | None:
+        """Whose token this is."""
+        given = _digest((token or "").encode("utf-8", "surrogateescape"))
+        home = None
+        # All of them, always: how long it takes must not say which one came close.
+        for known, namespace in self._file.get().items():
+            if hmac.compare_digest(given, known):
+                home = namespace
+        return None if home is None else Bound(home, home == self._platform)
 
-def _read(path: Path) -> tuple[bytes, ...]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return tuple(_digest(line.strip().encode()) for line in lines if line.strip())
+    def _parse(self, text: str) -> dict[bytes, str]:
+        """The namespaces by the digests of their tokens.
 
+        Later on a line that is wrong gives nobody access, but those that are right count: who
+        takes a token out of the file does so at once. So does a file without any.
+        """
+        found: dict[bytes, str] = {}
+        for number, line in enumerate(text.splitlines(), start=1):
+            words = line.split()
+            if not words:
+                continue
+            fault = self._fault(words)
+            digest, namespace = _digest(words[0].encode()), [*words, self._platform][1]
+            if fault is None and found.get(digest, namespace) != namespace:
+                fault = "has the token of a line above with another namespace; each is for one"
+            if fault is None:
+                found[digest] = namespace
+            elif self._started:
+                _log.error("The token file gives nobody access by line %d: it %s", number, fault)
+            else:
+                raise MountedFileError(f"is wrong in line {number}: it {fault}")
+        if not found and not self._started:
+            raise MountedFileError("has no token; it needs one a line")
+        return found
 
-def _identity(path: Path) -> _Identity:
-    found = path.stat()
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    def _fault(self, words: list[str]) -> str | None:
+        if len(words) > 2:
+            return f"has {len(words)} words; a token and, if need be, its namespace are allowed"
+        if len(words) == 2 and words[1] not in self._served:
+            allowed = ", ".join(sorted(self._served))
+            return (
+                "names a namespace that is not served; possible are those of api.namespace and "
+                f"api.namespaces: {allowed}"
+            )
+        return None
 
 
 def _digest(token: bytes) -> bytes:
     return hashlib.sha256(token).digest()
-
-
-def _cause(error: OSError | UnicodeDecodeError) -> str:
-    """What went wrong, without the file's content that a decoding error carries."""
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)

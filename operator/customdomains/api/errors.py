@@ -47,6 +47,14 @@ class NotAllowed(CallError):  # noqa: N818
     """The call is right, and an administrator's rule is against it."""
 
 
+class Stranger(CallError):  # noqa: N818
+    """Who calls is not known."""
+
+
+class NotPermitted(CallError):  # noqa: N818
+    """Who calls has no right to this, be it there or not."""
+
+
 class LookupFailed(CallError):  # noqa: N818
     """The DNS could not be asked, which says nothing about the record."""
 

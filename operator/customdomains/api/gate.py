@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from customdomains.api.admission import Admission
 from customdomains.api.answers import problem
-from customdomains.api.auth import Tokens
 from customdomains.api.errors import (
     AlreadyRegistered,
     Busy,
@@ -18,8 +18,10 @@ from customdomains.api.errors import (
     KeyReused,
     LookupFailed,
     NotAllowed,
+    NotPermitted,
     NotThere,
     Refused,
+    Stranger,
 )
 from customdomains.api.load import Load
 from customdomains.api.metrics import HttpMetrics
@@ -33,7 +35,6 @@ OPEN_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/d
 """Without credentials, and answered however much else is going on."""
 
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
-_RETRY_AFTER = {"Retry-After": "1"}
 
 _log = logging.getLogger(__name__)
 
@@ -41,30 +42,30 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Gate:
-    """An aiohttp middleware. `tokens` None lets everybody in, to `room`; `ready` says whether
-    calls can be answered yet.
+    """An aiohttp middleware. `ready` says whether calls of a room (None: that are about none) can
+    be answered yet.
     """
 
     def __init__(
         self,
-        tokens: Tokens | None,
+        admission: Admission,
         metrics: HttpMetrics,
-        ready: Callable[[], bool],
+        ready: Callable[[Room | None], bool],
         registered_status: int,
         load: Load,
-        room: Room,
     ) -> None:
-        self._tokens = tokens
+        self._admission = admission
         self.metrics = metrics
         self.receiving = Receiving()
         self._ready = ready
         self._load = load
-        self._room = room
         metrics.watch_in_flight(lambda: load.in_flight)
         metrics.watch_waiting("body", self.receiving.__len__)
         self._statuses: Mapping[type[CallError], int] = {
             Refused: 400,
+            Stranger: 401,
             NotAllowed: 403,
+            NotPermitted: 403,
             NotThere: 404,
             KeyReused: 422,
             LookupFailed: 424,
@@ -96,33 +97,25 @@ class Gate:
                 return await handler(request)
             if request.match_info.http_exception is not None:
                 return await handler(request)
-            refusal = self._refuse(request)
-            if refusal is not None:
-                return refusal
-            request[ROOM] = self._room
+            room = await self._admission.room(request)
+            if (request.content_length or 0) > MAX_BODY:
+                return _too_large()
+            if not self._ready(room):
+                message = "the domains are still being read from the Kubernetes API server"
+                return problem(503, "not_ready", message, {"Retry-After": "1"})
+            if room is not None:
+                request[ROOM] = room
             await self.receiving.whole(request)
             with self._load.one(request.method):
                 return await handler(request)
         except CallError as error:
-            headers = {"Retry-After": str(error.retry_after)} if isinstance(error, Busy) else None
-            return problem(self._statuses[type(error)], error.code, error.message, headers)
+            status = self._statuses[type(error)]
+            return problem(status, error.code, error.message, _headers(error, request))
         except web.HTTPException as error:
             return _from_aiohttp(error, request)
         except Exception:  # noqa: BLE001 - a defect costs one answer, and is told with its place
             _log.exception("%s %s failed", request.method, route)
             return problem(500, "internal_error", "something went wrong here; it has been logged")
-
-    def _refuse(self, request: web.Request) -> web.Response | None:
-        if self._tokens is not None:
-            authorization = request.headers.get("Authorization")
-            if not self._tokens.accept(authorization):
-                return _unauthorized(given=authorization is not None)
-        if (request.content_length or 0) > MAX_BODY:
-            return _too_large()
-        if not self._ready():
-            message = "the domains are still being read from the Kubernetes API server"
-            return problem(503, "not_ready", message, _RETRY_AFTER)
-        return None
 
 
 def _route(request: web.Request) -> str:
@@ -134,16 +127,15 @@ def _route(request: web.Request) -> str:
     return resource.canonical
 
 
-def _unauthorized(*, given: bool) -> web.Response:
-    challenge = 'Bearer realm="customdomains"'
-    if given:
-        challenge += ', error="invalid_token"'  # RFC 6750 section 3.1
-    return problem(
-        401,
-        "unauthorized",
-        "this needs the header `Authorization: Bearer <token>` with a token that is known here",
-        {"WWW-Authenticate": challenge},
-    )
+def _headers(error: CallError, request: web.Request) -> Mapping[str, str]:
+    if isinstance(error, Busy):
+        return {"Retry-After": str(error.retry_after)}
+    challenge, given = 'Bearer realm="customdomains"', "Authorization" in request.headers
+    if isinstance(error, Stranger):  # RFC 6750 section 3.1
+        return {"WWW-Authenticate": f'{challenge}, error="invalid_token"' if given else challenge}
+    if isinstance(error, NotPermitted) and given:
+        return {"WWW-Authenticate": f'{challenge}, error="insufficient_scope"'}
+    return {}
 
 
 def _too_large() -> web.Response:

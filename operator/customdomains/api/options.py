@@ -12,25 +12,47 @@ _BOUNDS = Bounds(connections=2048)  # more than can be busy: all that work, wait
 
 
 @dataclass(frozen=True, slots=True)
+class TokenFile:
+    """Callers have one of the tokens in the file at `path`."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterTokens:
+    """Callers have a token that the API server takes for one of `audiences`; where there are none,
+    for itself.
+    """
+
+    audiences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ApiOptions:
     """What the HTTP process needs of the settings.
 
-    `namespace` is where domains are registered, and all that is served; `rules` say which may be;
-    `registered_status` answers for a domain that is held already (409 or 500);
-    `controller_timeout` is in seconds. With `token_file` None nobody is asked for a token; port 0
-    takes any. `ask` is where edge proxies may ask (host and port), None for nowhere. The platform's
-    own DNS records are the DNSRecords in `records_namespace`; they may stand in the delegation zone
-    and in `zones`.
+    `namespace` is where domains are registered by calls that name no other; `namespaces` are served
+    as well. `rules` say which domains may be registered; `registered_status` answers for one that
+    is held already (409 or 500); `controller_timeout` is in seconds. With `authentication` None
+    nobody is asked for a token; port 0 takes any. `ask` is where edge proxies may ask (host and
+    port), None for nowhere. The platform's own DNS records are the DNSRecords in
+    `records_namespace`; they may stand in the delegation zone and in `zones`.
     """
 
     host: str
     port: int
     namespace: str
     rules: Rules
-    token_file: Path | None
+    authentication: TokenFile | ClusterTokens | None
+    namespaces: tuple[str, ...] = ()
     registered_status: int = 500
     controller_timeout: float = 15.0
     ask: tuple[str, int] | None = None
     zones: tuple[str, ...] = ()
     records_namespace: str = "customdomains"
     bounds: Bounds = _BOUNDS
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """The namespaces that are served, each once, `namespace` first."""
+        return tuple(dict.fromkeys((self.namespace, *self.namespaces)))

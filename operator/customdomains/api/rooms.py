@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -16,6 +17,8 @@ from customdomains.api.requests import MAX_ASKING, MAX_ASKING_FOR_ONE, Requests
 from customdomains.api.streams import MAX_STREAMS, MAX_STREAMS_OF_ONE, Streams
 from customdomains.api.waiting import MAX_WAITS, MAX_WAITS_FOR_ONE, Waiting
 from customdomains.cluster import ApiClient
+
+PATIENCE = 20.0  # seconds for namespaces beside the first to be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +45,22 @@ class Rooms:
         self.waits = Places(MAX_WAITS, MAX_WAITS_FOR_ONE)
         self.streams = Places(MAX_STREAMS, MAX_STREAMS_OF_ONE)
         self.asks = Places(MAX_ASKING, MAX_ASKING_FOR_ONE)
-        self.home = self._room(client, options, options.namespace)
-        self._rooms = {options.namespace: self.home}
+        self._rooms = {name: self._room(client, options, name) for name in options.served}
+        self._home = self._rooms[options.namespace]
+        self._begun = time.monotonic()
 
     def get(self, namespace: str) -> Room | None:
         """The room of this namespace; None where it is not served."""
         return self._rooms.get(namespace)
 
     @property
-    def synced(self) -> bool:
-        """Whether everything was here once; stays true while the API server is away."""
+    def ready(self) -> bool:
+        """Whether everything was here once; stays true while the API server is away.
+
+        Namespaces that can't be read, for want of a role, hold up the others for a while only.
+        """
+        if time.monotonic() - self._begun > PATIENCE:
+            return self._home.directory.synced
         return all(room.directory.synced for room in self._rooms.values())
 
     async def run(self) -> None:

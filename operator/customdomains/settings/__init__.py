@@ -14,13 +14,14 @@ from customdomains.settings.reading import (
     load_settings,
     parse_settings,
 )
-from customdomains.settings.schema import Api, Settings
+from customdomains.settings.schema import Api, Authentication, Settings
 from customdomains.settings.values import Duration
 
 __all__ = [
     "API_VERSION",
     "KIND",
     "Api",
+    "Authentication",
     "Duration",
     "Issuer",
     "Settings",

@@ -156,6 +156,11 @@ def _check(settings: Settings) -> None:
             "api.authentication.tokenFile: it is missing; mode Token needs a file with one token a "
             "line; to serve everybody without asking, set api.authentication.mode to Disabled"
         )
+    if authentication.audiences and authentication.mode != "Kubernetes":
+        raise SettingsError(
+            f"api.authentication.audiences: it does nothing with mode {authentication.mode}; the "
+            "mode has to be Kubernetes"
+        )
     _check_suffixes(settings)
     _check_zones(settings)
     lookups = settings.lookups

@@ -16,6 +16,7 @@ from customdomains.settings.values import (
     Resolver,
     Section,
     Suffix,
+    Text,
 )
 
 
@@ -98,14 +99,21 @@ class Controller(Section, frozen=True):
 
 
 class Authentication(Section, frozen=True):
-    """Who may call the HTTP API: `Token` with a file of tokens, one a line, or nobody is asked."""
+    """Who may call the HTTP API.
 
-    mode: Literal["Token", "Disabled"] = "Token"
+    `Token` is with a file of tokens, one a line, each for one namespace. `Kubernetes` is with the
+    tokens that the API server takes, which have to be meant for one of `audiences` where there are
+    any, and with the rights that it knows of. `Disabled` asks nobody.
+    """
+
+    mode: Literal["Token", "Kubernetes", "Disabled"] = "Token"
     token_file: str | None = None
+    audiences: tuple[Text, ...] = ()
 
 
 class Api(Section, frozen=True):
-    """The HTTP process. `namespace` is where it registers domains, and all it serves.
+    """The HTTP process. `namespace` is where it registers domains, and with `namespaces`, which
+    calls name in a header, all it serves.
 
     `askListen` is where edge proxies ask whether a name may be served, of all namespaces and
     without credentials; null closes it.
@@ -114,6 +122,7 @@ class Api(Section, frozen=True):
     listen: Listen = ":8080"
     ask_listen: Listen | None = ":8084"
     namespace: ObjectName = "default"
+    namespaces: tuple[ObjectName, ...] = ()
     authentication: Authentication = Authentication()
     registered_status: Literal[409, 500] = 500
     controller_timeout: Duration = Duration("15s")
