@@ -1,4 +1,4 @@
-"""Run the benchmarks: `python -m tests.bench [issue|register|ask|idle|lookups ...]`."""
+"""Run the benchmarks: `python -m tests.bench [issue|renew|register|ask|idle|lookups ...]`."""
 
 import argparse
 import asyncio
@@ -10,13 +10,15 @@ from tests.bench.idling import idle
 from tests.bench.issuing import issue
 from tests.bench.looking import lookups
 from tests.bench.registering import register
+from tests.bench.renewing import LIFETIME, renew
 from tests.bench.report import Report
 from tests.bench.stage import stage
 
-SCENARIOS = ("issue", "register", "ask", "idle", "lookups")
+SCENARIOS = ("issue", "renew", "register", "ask", "idle", "lookups")
 COUNTS = (200, 1000)
 IDLE = 10_000
 DEAD = 1000
+RENEWED = 1000
 
 
 async def _run(chosen: list[str], report: Report) -> None:
@@ -27,6 +29,10 @@ async def _run(chosen: list[str], report: Report) -> None:
                 # Directory, account and its Secret are made with the first certificate.
                 await issue(parts, Report(quiet=True), 1)
                 await issue(parts, report, count)
+    if "renew" in chosen:
+        with stage(lifetime=LIFETIME) as parts:
+            parts.operator.start("dns", "controller")
+            await renew(parts, report, RENEWED)
     if "register" in chosen:
         with stage() as parts:
             parts.operator.start("api")

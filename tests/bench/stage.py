@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from customdomains.devcluster.binaries import find_binaries, find_step_ca
@@ -42,10 +43,13 @@ class Stage:
 
 
 @contextmanager
-def stage(forward: Mapping[str, str] | None = None) -> Iterator[Stage]:
+def stage(
+    forward: Mapping[str, str] | None = None, lifetime: timedelta = timedelta(days=90)
+) -> Iterator[Stage]:
     """Everything but the operator's processes is started; all is stopped in the end.
 
-    The tenants' resolver asks the servers (host:port) in `forward` about the zones there.
+    The tenants' resolver asks the servers (host:port) in `forward` about the zones there;
+    certificates have the `lifetime`.
     """
     binaries = find_binaries()
     with run_directory() as directory, ExitStack() as stack:
@@ -63,7 +67,7 @@ def stage(forward: Mapping[str, str] | None = None) -> Iterator[Stage]:
         )
         stack.callback(dns.stop)
         dns.start()
-        ca = StepCa(find_step_ca(), directory / "stepca", resolver=dns.address)
+        ca = StepCa(find_step_ca(), directory / "stepca", resolver=dns.address, lifetime=lifetime)
         stack.callback(ca.stop)
         ca.start()
         operator = Operator(

@@ -3,6 +3,7 @@
 import json
 import ssl
 import urllib.request
+from datetime import timedelta
 from pathlib import Path
 
 from customdomains.devcluster import certificates
@@ -12,20 +13,26 @@ from customdomains.devcluster.rundir import free_port
 _START_SECONDS = 30.0
 _REQUEST_SECONDS = 10.0
 _PROVISIONER = "acme"
+_LIFETIME = timedelta(days=90)
 
 
 class StepCa:
     """A step-ca that asks `resolver` (host:port) for challenge records.
 
     `directory_url` is its ACME directory; `ca_file` is the root of its own HTTPS and of all it
-    issues.
+    issues, `log` what it writes: a line for each request.
     """
 
-    def __init__(self, program: Path, directory: Path, *, resolver: str) -> None:
+    def __init__(
+        self, program: Path, directory: Path, *, resolver: str, lifetime: timedelta = _LIFETIME
+    ) -> None:
+        """`lifetime` is that of its certificates."""
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
         self._program = program
         self._resolver = resolver
+        self._lifetime = f"{lifetime.total_seconds():.0f}s"
+        self.log = directory / "step-ca.log"
         self._process: Process | None = None
         self._address = f"127.0.0.1:{free_port()}"
         self.directory_url = f"https://{self._address}/acme/{_PROVISIONER}/directory"
@@ -38,7 +45,7 @@ class StepCa:
         self._process = Process(
             "step-ca",
             [self._program, self._directory / "ca.json", "--resolver", self._resolver],
-            log=self._directory / "step-ca.log",
+            log=self.log,
             # Else it would read a configuration in the home directory.
             environment={"STEPPATH": str(self._directory)},
         )
@@ -84,8 +91,9 @@ class StepCa:
                         "name": _PROVISIONER,
                         "challenges": ["dns-01"],
                         "claims": {
-                            "maxTLSCertDuration": "2160h",
-                            "defaultTLSCertDuration": "2160h",
+                            "minTLSCertDuration": "1m",
+                            "maxTLSCertDuration": self._lifetime,
+                            "defaultTLSCertDuration": self._lifetime,
                         },
                     }
                 ]
