@@ -29,6 +29,13 @@ LEAST: dict[str, Any] = {
     "api": {"authentication": {"mode": "Disabled"}},
 }
 
+UPDATED: dict[str, Any] = {
+    "zone": "tenants.example.net",
+    "server": "192.0.2.53:53",
+    "keyName": "customdomains.",
+    "keyFile": "/etc/customdomains/tsig/key",
+}
+
 
 def parse(changed: dict[str, Any], **environment: str) -> Settings:
     return parse_settings(yaml.safe_dump(LEAST | changed), environment)
@@ -185,7 +192,7 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     ({"delegation": {"zone": "a" * 64 + ".net"}}, "delegation.zone", "aaa", "a domain name"),
     ({"delegation": {"zone": "net"}}, "delegation.zone", "'net'", "two labels"),
     ({"delegation": {"zone": 5}}, "delegation.zone", "5", "a domain name"),
-    ({"surplus": 1}, "surplus", "no such setting", "delegation, issuers, lookups"),
+    ({"surplus": 1}, "surplus", "no such setting", "delegation, issuers, updates, lookups"),
     ({"lookups": {"tiemout": "1s"}}, "lookups.tiemout", "no such setting", "timeout, deadline"),
     ({"lookups": {"timeout": 3}}, "lookups.timeout", "3", "such as 500ms"),
     ({"lookups": {"timeout": "3 s"}}, "lookups.timeout", "'3 s'", "such as 500ms"),
@@ -235,6 +242,22 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
         "dns.zones[1]",
         "'x.d.example.net'",
         "lies in the delegation zone",
+    ),
+    ({"updates": [{}]}, "updates[0].zone", "missing", "a domain name"),
+    ({"updates": [UPDATED | {"server": "ns1"}]}, "updates[0].server", "'ns1'", "host:port"),
+    ({"updates": [UPDATED | {"keyName": "a b"}]}, "updates[0].keyName", "'a b'", "TSIG key"),
+    (
+        {"updates": [UPDATED | {"keyAlgorithm": "hmac-md5"}]},
+        "updates[0].keyAlgorithm",
+        "'hmac-md5'",
+        "hmac-sha256, hmac-sha384, hmac-sha512",
+    ),
+    ({"updates": 2 * [UPDATED]}, "updates", "'tenants.example.net'", "twice"),
+    (
+        {"updates": [UPDATED | {"zone": "x.d.example.net"}]},
+        "updates[0].zone",
+        "'x.d.example.net'",
+        "the operator itself answers for the delegation zone, d.example.net",
     ),
     ({"api": {"askListen": 8084}}, "api.askListen", "8084", "address:port"),
     ({"dns": []}, "dns", "a list", "a mapping that may have listen, probeListen"),

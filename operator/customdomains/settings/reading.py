@@ -163,6 +163,7 @@ def _check(settings: Settings) -> None:
         )
     _check_suffixes(settings)
     _check_zones(settings)
+    _check_updates(settings)
     lookups = settings.lookups
     _at_least("lookups.timeout", lookups.timeout, Duration("10ms"))
     _at_least("lookups.deadline", lookups.deadline, lookups.timeout, " (lookups.timeout)")
@@ -214,6 +215,18 @@ def _check_zones(settings: Settings) -> None:
             )
         if zone in zones[:place]:
             raise SettingsError(f"dns.zones: {zone!r} is there twice; once is enough")
+
+
+def _check_updates(settings: Settings) -> None:
+    zones = [each.zone for each in settings.updates]
+    for place, zone in enumerate(zones):
+        if zone in zones[:place]:
+            raise SettingsError(f"updates: {zone!r} is there twice; once is enough")
+        if f".{zone}".endswith(f".{settings.delegation.zone}"):
+            raise SettingsError(
+                f"updates[{place}].zone: {zone!r} is not possible; the operator itself answers for "
+                f"the delegation zone, {settings.delegation.zone}"
+            )
 
 
 def _check_resolvers(lookups: Lookups) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from customdomains.settings.issuers import Issuer
+from customdomains.settings.updates import UpdatedZone
 from customdomains.settings.values import (
     DnsName,
     Duration,
@@ -153,6 +154,7 @@ class Settings(Section, frozen=True):
 
     delegation: Delegation
     issuers: tuple[Issuer, ...] = ()
+    updates: tuple[UpdatedZone, ...] = ()
     lookups: Lookups = Lookups()
     verification: Verification = Verification()
     claims: Claims = Claims()
