@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from schema import faults, schema_of
 
-from customdomains.model.certificate import CertificateFacts, Fallback, Method
+from customdomains.model.certificate import CertificateFacts, Challenge, Fallback, Method, Way
 from customdomains.model.claim import (
     NOBODY,
     CertificateRecord,
@@ -53,7 +53,7 @@ sights = st.builds(
 )
 proofs = st.builds(
     Verification,
-    methods,
+    st.sampled_from([Method.DELEGATED, Method.MANUAL]),
     moments,
     st.lists(sights, max_size=4).map(tuple),
     st.none() | moments,
@@ -69,6 +69,9 @@ orders = st.builds(
     st.lists(words, max_size=2).map(tuple),
     moments,
     st.none() | moments,
+    st.sampled_from(Challenge),
+    st.none() | words,
+    st.lists(words, max_size=2).map(tuple),
     fallback=fallbacks,
 )
 key_types = st.sampled_from([KeyType(kind, size) for kind in Algorithm for size in SIZES[kind]])
@@ -80,6 +83,8 @@ certificates = st.builds(
     moments,
     st.builds(CertificateFacts, words, moments, moments, words, st.none() | key_types),
     st.none() | moments,
+    st.builds(Way, methods, st.sampled_from(Challenge)),
+    st.none() | words,
     fallback=fallbacks,
 )
 failures = st.builds(

@@ -36,7 +36,13 @@ def written(world: World, now: datetime = NOW) -> Claim:
 
 AT_PEBBLE = Choice(("pebble",))
 PLACE = PlaceOrder(
-    PROVED, AT_PEBBLE, (build.DOMAIN,), (Way(Method.DELEGATED),), "shop-tls", "a", "1 - a"
+    PROVED,
+    AT_PEBBLE,
+    (build.DOMAIN,),
+    {"pebble": (Way(Method.DELEGATED),)},
+    "shop-tls",
+    "a",
+    "1 - a",
 )
 PLACED = PlacedOrder("https://ca.example.net/order/2", (build.DIGEST,), None)
 COMPLETE = CompleteOrder(replace(PROVED, order=build.order()), "shop-tls", "1 - -")

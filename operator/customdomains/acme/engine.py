@@ -44,6 +44,7 @@ from customdomains.model.renewal import RenewalInfo
 _MOST_FRESH = 1024
 _FRESH_FOR = 300.0
 _KEYS_AT_ONCE = 2
+_LONGEST_ACCOUNT = 512
 
 
 class AcmeEngine:
@@ -88,6 +89,8 @@ class AcmeEngine:
             directory, signer = await self._transport.directory(), await self._account.signer()
         except ProblemError as problem:
             raise request_error(problem) from problem
+        if len(signer.url) > _LONGEST_ACCOUNT:
+            raise OrderError(Reason.CA_REFUSED, "The account's URL is too long for a DNS record")
         return CaIdentity(signer.url, account_label(signer.url), directory.caa_identities)
 
     async def place(

@@ -235,4 +235,8 @@ def _read_directory(answer: Answer, now: float) -> Directory:
 def _names(value: object) -> tuple[str, ...]:
     """The names in an array of the directory's, in lower case; what is no name is passed over."""
     listed = value if isinstance(value, list) else []
-    return tuple(each.lower() for each in listed[:_MOST_IDENTITIES] if isinstance(each, str))
+    return tuple(
+        each.lower()
+        for each in listed[:_MOST_IDENTITIES]
+        if isinstance(each, str) and len(each) <= 253
+    )

@@ -58,7 +58,7 @@ class Issuing:
             return await self._engines[issuer].place(
                 job.names,
                 replaces=job.replaces if have and have.issuer == issuer else None,
-                challenges=tuple(way.challenge for way in job.ways),
+                challenges=tuple(way.challenge for way in job.ways[issuer]),
             )
 
     async def complete(self, job: CompleteOrder) -> IssuedCertificate:

@@ -43,6 +43,11 @@ class Way:
     method: Method
     challenge: Challenge = Challenge.DNS
 
+    @property
+    def automatic(self) -> bool:
+        """Whether nobody has to set anything for it any more."""
+        return self.method is not Method.MANUAL
+
 
 @dataclass(frozen=True, slots=True)
 class CaIdentity:

@@ -67,7 +67,9 @@ class Reason(StrEnum):
     CAA_UNKNOWN = "CAAUnknown"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
     STORAGE_FAILED = "StorageFailed"
+    NO_CHALLENGE = "NoChallenge"
     CHALLENGE_NOT_SERVED = "ChallengeNotServed"
+    CHALLENGE_GONE = "ChallengeGone"
     UPDATE_FAILED = "UpdateFailed"
     CHALLENGE_FAILED = "ChallengeFailed"
     CA_UNREACHABLE = "CAUnreachable"

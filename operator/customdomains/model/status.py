@@ -33,6 +33,7 @@ class Purpose(StrEnum):
     OWNERSHIP = "Ownership"
     DELEGATION = "Delegation"
     CHALLENGE = "Challenge"
+    PERSISTENT = "Persistent"
 
 
 @dataclass(frozen=True, slots=True)

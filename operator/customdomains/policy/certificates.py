@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,6 +12,7 @@ from customdomains.model.certificate import (
     Method,
     OrderError,
     PlacedOrder,
+    Way,
 )
 from customdomains.model.claim import CertificateRecord, Claim, Failure, Order
 from customdomains.model.domain import CustomDomain, Issuance
@@ -66,16 +68,14 @@ def waits(domain: CustomDomain, claim: Claim, now: datetime) -> bool:
     return order is None or claim.failure.at >= order.placed_at
 
 
-def tries_again(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) -> bool:
-    """Whether, once the last failure's wait is over, work goes on without anybody asking."""
-    known = claim.verification
+def tries_again(
+    domain: CustomDomain, claim: Claim, rules: Rules, ways: Iterable[Way], now: datetime
+) -> bool:
+    """Whether, once the last failure's wait is over, work goes on without anybody asking, in one of
+    the `ways` that are open."""
     if claim.order is not None or is_open(domain, claim):
         return True
-    return (
-        known is not None
-        and starts_by_itself(domain, claim, known.method)
-        and certificate_due(domain, claim, rules, now)
-    )
+    return starts_by_itself(domain, claim, ways) and certificate_due(domain, claim, rules, now)
 
 
 def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) -> bool:
@@ -96,13 +96,13 @@ def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datet
     )
 
 
-def starts_by_itself(domain: CustomDomain, claim: Claim, method: Method) -> bool:
-    """Whether an order may be placed without anybody asking for it.
+def starts_by_itself(domain: CustomDomain, claim: Claim, ways: Iterable[Way]) -> bool:
+    """Whether an order may be placed without anybody asking for it, if these `ways` are open.
 
     Only where the challenge is answered for the tenant; with `OnRequest` only to renew, and to
     get what was asked for after all.
     """
-    if domain.issuance is Issuance.NEVER or method is not Method.DELEGATED:
+    if domain.issuance is Issuance.NEVER or not any(way.automatic for way in ways):
         return False
     if domain.issuance is Issuance.ON_REQUEST:
         return claim.certificate is not None or claim.failure is not None
@@ -139,11 +139,12 @@ def apply_result(claim: Claim, result: OrderResult) -> Claim:
 def _placed(claim: Claim, job: PlaceOrder, placed: PlacedOrder, now: datetime) -> Claim:
     if claim.order is not None or claim.certificate != job.claim.certificate:
         return claim
+    issuer = placed.issuer or job.choice.issuers[0]
     order = Order(
         url=placed.url,
-        issuer=placed.issuer or job.choice.issuers[0],
+        issuer=issuer,
         names=job.names,
-        method=next(way.method for way in job.ways if way.challenge is placed.challenge),
+        method=next(way.method for way in job.ways[issuer] if way.challenge is placed.challenge),
         digests=placed.digests,
         placed_at=now,
         expires=placed.expires,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from customdomains.model.certificate import Method
+from customdomains.model.certificate import Method, Way
 from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.names import challenge_name
-from customdomains.policy import certificates, issuers, ownership, schedule, seats
+from customdomains.policy import certificates, challenges, issuers, ownership, schedule, seats
 from customdomains.policy.findings import Finding, challenges_present, conclusive, proofs_of
 from customdomains.policy.jobs import CheckDns
 from customdomains.policy.nearby import looks_nearby
+from customdomains.policy.prospects import Look
 from customdomains.policy.succession import is_asleep
 from customdomains.policy.world import Check, World
 
@@ -54,7 +56,8 @@ def check_job(case: Case) -> CheckDns | None:
         return None
     nearby = looks_nearby(case.claim, memory.check, case.finding, case.now)
     proofs = proofs_of(case.claim, case.world.rules.zone) if nearby else ()
-    return CheckDns(challenge_name(case.claim.domain), domain.check_requested, nearby, proofs)
+    name, look = challenge_name(case.claim.domain), _look(case)
+    return CheckDns(name, domain.check_requested, nearby, proofs, look)
 
 
 def next_check(case: Case) -> datetime:
@@ -64,18 +67,23 @@ def next_check(case: Case) -> datetime:
     if asked_to_check(case):
         return now
     if check is None:
-        if known is None or known.gone_since or _waits_for_record(case) or needs_proof(case):
+        waits = _waits_for_record(case) or _looks_first(case)
+        if known is None or known.gone_since or waits or needs_proof(case):
             return now
         if known.verified_at < case.domain.created and now - case.domain.created < _RETURNED:
             return now
         interval = case.world.rules.recheck_interval
         return schedule.first_recheck(case.world.started, interval, claim.id)
-    if check.at > now:  # the clock was set back
+    if check.at > now or _looks_first(case):  # the clock was set back, or there is more to ask
         return now
     delay = _check_delay(case, check)
-    if delay is None:
-        return schedule.next_recheck(check.at, case.world.rules.recheck_interval, claim.id)
-    return check.at + schedule.jittered(delay, claim.id, memory.attempts)
+    if delay is not None:
+        return check.at + schedule.jittered(delay, claim.id, memory.attempts)
+    moment = schedule.next_recheck(check.at, case.world.rules.recheck_interval, claim.id)
+    if _look(case) is not None and not certificates.waits(case.domain, claim, now):
+        delay = challenges.looking_delay(case.domain, claim, now)
+        moment = min(moment, check.at + schedule.jittered(delay, claim.id, memory.attempts))
+    return moment
 
 
 def asked_to_check(case: Case) -> bool:
@@ -96,13 +104,14 @@ def expires_at(case: Case, seat: Contender) -> datetime | None:
 def answer_awaited(case: Case, check: CheckDns | None) -> bool:
     """Whether a check is out whose answer will change what is to be said: it is back in a moment.
 
-    That is the first one of this process, and one that somebody asked for, unless the last answer
-    is so fresh that a stream of requests could keep it from being said.
+    That is the first one of this process, the first that looks for ways to a certificate, and one
+    that somebody asked for, unless the last answer is so fresh that a stream of requests could keep
+    it from being said.
     """
     memory = case.world.memory
     if case.domain.suspend or not (check is not None or memory.checking):
         return False
-    if memory.check is None:
+    if memory.check is None or _looks_first(case):
         return True
     return asked_to_check(case) and case.now - memory.check.at >= CHECK_OUT_DELAY
 
@@ -146,11 +155,13 @@ def _wants_order(case: Case) -> bool:
         return False
     if domain.issuance is Issuance.NEVER or issuers.issuer_of(domain, rules) is None:
         return False
-    if certificates.waits(domain, claim, now) or _waits_for_turn(case):
+    if certificates.waits(domain, claim, now) or _waits_for_turn(case) or _looks_first(case):
         return False
-    return certificates.is_open(domain, claim) or (
-        certificates.starts_by_itself(domain, claim, known.method)
-        and certificates.certificate_due(domain, claim, rules, now)
+    ways = [way for each in ways_of(case).values() for way in each]
+    if certificates.is_open(domain, claim):
+        return bool(ways)
+    return certificates.starts_by_itself(domain, claim, ways) and certificates.certificate_due(
+        domain, claim, rules, now
     )
 
 
@@ -161,9 +172,30 @@ def _wants_completion(case: Case) -> bool:
         return False
     if certificates.waits(domain, claim, case.now) or _waits_for_turn(case):
         return False
-    if check is None or claim.order.method is Method.DELEGATED:
+    if check is None or claim.order.way.automatic:
         return True
-    return challenges_present(check.evidence, claim.order.digests)
+    evidence = challenges.where_answered(claim.order, check)
+    return evidence is not None and challenges_present(evidence, claim.order.digests)
+
+
+def ways_of(case: Case) -> Mapping[str, tuple[Way, ...]]:
+    """The ways to answer a new order's challenges that are open, by the issuers to place it at."""
+    check, rules = case.world.memory.check, case.world.rules
+    choice = issuers.choose(case.domain, case.claim, rules, case.now)
+    prospects = check.prospects if check is not None else None
+    return challenges.open_ways(choice, case.domain, case.claim, rules, prospects)
+
+
+def _look(case: Case) -> Look | None:
+    if case.opens is not None:
+        return None
+    return challenges.look_for(case.domain, case.claim, case.world.rules, case.now)
+
+
+def _looks_first(case: Case) -> bool:
+    check = case.world.memory.check
+    prospects = check.prospects if check is not None else None
+    return challenges.looks_first(_look(case), prospects, case.domain, case.claim, case.now)
 
 
 def _waits_for_turn(case: Case) -> bool:

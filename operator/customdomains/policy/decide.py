@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from customdomains.model.certificate import Way
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain
 from customdomains.policy import (
@@ -33,6 +32,7 @@ from customdomains.policy.checking import (
     needs_proof,
     next_check,
     proof_fresh,
+    ways_of,
 )
 from customdomains.policy.contending import contend, rest
 from customdomains.policy.findings import judge
@@ -176,14 +176,15 @@ def _order_job(case: Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
     if claim.order is not None:
         return CompleteOrder(claim, case.domain.secret_name, heard, case.domain.key_type)
     choice = issuers.choose(case.domain, claim, case.world.rules, case.now)
-    known = claim.verification
-    if choice is None or known is None:
+    ways = ways_of(case)
+    if choice is None or not ways:
         return None
+    choice = replace(choice, issuers=tuple(ways))
     return PlaceOrder(
         claim=claim,
         choice=choice,
         names=certificates.names_of(case.domain, claim),
-        ways=(Way(known.method),),
+        ways=ways,
         secret_name=case.domain.secret_name,
         request=case.domain.issue_requested if certificates.asked_for(case.domain, claim) else None,
         heard=heard,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,17 +15,20 @@ from customdomains.model.certificate import (
 )
 from customdomains.model.claim import Claim
 from customdomains.model.keys import KeyType
+from customdomains.policy.prospects import Look
 
 
 @dataclass(frozen=True, slots=True)
 class CheckDns:
     """Job: look the challenge name up, and with `nearby` also where people put it by mistake,
-    unless one of the `proofs` (TXT values, alias targets) is where it belongs."""
+    unless one of the `proofs` (TXT values, alias targets) is where it belongs; and `look` for ways
+    to answer an order's challenges."""
 
     name: str
     request: str | None
     nearby: bool = False
     proofs: tuple[str, ...] = field(default=(), repr=False)
+    look: Look | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Choice:
 class PlaceOrder:
     """Job: place a new order.
 
-    Its challenges are to be answered by the first of `ways` that the CA offers.
+    Its challenges are to be answered by the first of the issuer's `ways` that the CA offers.
     `request` is the issue request it answers, if any; `heard` is all that people had said.
     `replaces` is set where it is a renewal that the CA is told to be one (RFC 9773 section 5): the
     `ari_id` of the certificate that it replaces, which only that one's own issuer is told.
@@ -55,7 +59,7 @@ class PlaceOrder:
     claim: Claim
     choice: Choice
     names: tuple[str, ...]
-    ways: tuple[Way, ...]
+    ways: Mapping[str, tuple[Way, ...]]
     secret_name: str
     request: str | None
     heard: str = ""

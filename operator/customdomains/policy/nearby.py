@@ -38,7 +38,7 @@ def enough(job: CheckDns, evidence: Evidence) -> bool:
 
 def after(before: Check | None, check: Check, job: CheckDns) -> Check:
     """`check`, which `job` led to, with what is known from those `before`: since when no answer
-    came of them, and what the last look in wrong places found."""
+    came of them, and what the last looks in wrong places and for ways found."""
     if not check.evidence.settled:
         since = before.undecided_since if before is not None else None
         check = replace(check, undecided_since=since or check.at)
@@ -46,6 +46,8 @@ def after(before: Check | None, check: Check, job: CheckDns) -> Check:
         check = replace(check, nearby_at=check.at)
     elif before is not None:
         check = replace(check, nearby_at=before.nearby_at)
+    if check.prospects is None and before is not None:
+        check = replace(check, prospects=before.prospects)
     if before is None or check.evidence.nearby is not None:
         return check
     return replace(check, evidence=replace(check.evidence, nearby=before.evidence.nearby))

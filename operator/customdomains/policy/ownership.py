@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from customdomains.model.certificate import Method
-from customdomains.model.claim import Claim, Holder, Verification
+from customdomains.model.certificate import Challenge, Method
+from customdomains.model.claim import Claim, Holder, Order, Verification
 from customdomains.model.domain import CustomDomain
 from customdomains.policy.findings import Finding, conclusive
 from customdomains.policy.rules import Rules
@@ -27,13 +27,18 @@ def apply_finding(claim: Claim, finding: Finding, now: datetime, rules: Rules) -
     """
     known = claim.verification
     if finding.proof is not None:
-        order = replace(claim.order, method=finding.proof) if claim.order else None
-        return replace(
-            claim, verification=_proved(claim, finding.proof, finding, now, rules), order=order
-        )
+        verification = _proved(claim, finding.proof, finding, now, rules)
+        return replace(claim, verification=verification, order=_follow(claim.order, finding.proof))
     if known is None or known.gone_since or not conclusive(finding):
         return claim
     return replace(claim, verification=replace(known, gone_since=now))
+
+
+def _follow(order: Order | None, proof: Method) -> Order | None:
+    """Only dns-01 is answered where the proof stands, and not if we set its record ourselves."""
+    if order is None or order.challenge is not Challenge.DNS or order.method is Method.UPDATED:
+        return order
+    return replace(order, method=proof)
 
 
 def _proved(

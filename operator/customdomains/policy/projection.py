@@ -16,7 +16,8 @@ from customdomains.model.names import NameRefusedError
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import Checks, Condition, Status
 from customdomains.model.times import format_optional, format_time
-from customdomains.policy import ownership
+from customdomains.policy import challenges, ownership
+from customdomains.policy.alternatives import alternatives
 from customdomains.policy.conditions import (
     phase_of,
     summarise,
@@ -61,7 +62,10 @@ def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status
     phase = phase_of(domain, claim, scene.now, proof_expired=expired)
     if not stands.value:
         phase = Phase.FAILED if sleeps else Phase.PENDING
-    parts = (stands, proof, certificate_issued(domain, claim, scene.rules, scene.now, memory.wait))
+    prospects = check.prospects if check is not None else None
+    others = alternatives(domain, claim, scene.rules, prospects, scene.now)
+    issued = certificate_issued(domain, claim, scene.rules, scene.now, others, wait=memory.wait)
+    parts = (stands, proof, issued)
     summary = summarise(domain, claim, phase, parts)
     meaning: dict[str, Any] = {
         "observedGeneration": domain.generation,
@@ -70,7 +74,11 @@ def project(scene: Scene, memory: Memory, next_check: datetime | None) -> Status
         "domain": claim.domain,
         "phase": phase,
         "records": [
-            record.render() for record in wanted_records(claim, finding, check, scene.rules.zone)
+            record.render()
+            for record in (
+                *wanted_records(claim, finding, check, scene.rules.zone),
+                *others.records,
+            )
         ],
         "conditions": _render((*summary[:1], *parts, *summary[1:])),
     }
@@ -143,6 +151,10 @@ def _verification(claim: Claim) -> dict[str, Any]:
 def _certificate(claim: Claim) -> dict[str, Any]:
     rendered: dict[str, Any] = {}
     have, order = claim.certificate, claim.order
+    way = order.way if order is not None else have.way if have is not None else None
+    if way is not None:
+        rendered["challenge"] = way.challenge
+        rendered["challengeMessage"] = challenges.explain(way, claim.domain)
     if have is not None:
         rendered |= {
             "secretName": have.secret_name,

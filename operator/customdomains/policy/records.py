@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim, Verification
-from customdomains.model.evidence import Seen
+from customdomains.model.evidence import Evidence, Seen
 from customdomains.model.names import challenge_name
 from customdomains.model.status import Purpose, Record, RecordState
+from customdomains.policy.challenges import challenge_record_name, where_answered
 from customdomains.policy.diagnosis import Verdict
 from customdomains.policy.findings import (
     DIGEST_INSTEAD,
@@ -88,18 +91,23 @@ def _challenges(claim: Claim, check: Check | None) -> tuple[Record, ...]:
     order = claim.order
     if order is None or order.method is not Method.MANUAL:
         return ()
+    evidence = where_answered(order, check) if check is not None else None
+    name = challenge_record_name(order, claim.domain)
     return tuple(
-        _record(claim, Purpose.CHALLENGE, "TXT", digest, _challenge(digest, check), ())
+        replace(
+            _record(claim, Purpose.CHALLENGE, "TXT", digest, _challenge(digest, evidence), ()),
+            name=f"{name}.",
+        )
         for digest in order.digests
     )
 
 
-def _challenge(digest: str, check: Check | None) -> Verdict:
-    if check is None:
+def _challenge(digest: str, evidence: Evidence | None) -> Verdict:
+    if evidence is None:
         return _NOT_ASKED
-    heard = check.evidence.conclusive
+    heard = evidence.conclusive
     lacking = [answer for answer in heard if digest not in answer.texts]
-    if voters(heard) < check.evidence.needed:
+    if voters(heard) < evidence.needed:
         return Verdict(RecordState.UNREACHABLE, "it could not be looked up; it is tried again")
     if not lacking:
         return FOUND

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from customdomains.model.certificate import Challenge
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimRules:
@@ -41,7 +43,8 @@ class Rules:
     """The settings that policy depends on.
 
     `zone` is the delegation zone (canonical); `issuers` are names, the first is the default, and
-    `fallbacks` has for some of them the one to use in its place, never in a circle;
+    `fallbacks` has for some of them the one to use in its place, never in a circle, `challenges`
+    the kinds of challenges that are used with it; `answers_http` tells whether http-01 can be;
     `recheck_interval` is how often a proof is looked at again, `grace_period` how long a proof may
     be gone before the domain fails.
     """
@@ -53,3 +56,5 @@ class Rules:
     claims: ClaimRules = ClaimRules()
     names: NameRules = NameRules()
     fallbacks: Mapping[str, str] = field(default_factory=dict)
+    challenges: Mapping[str, tuple[Challenge, ...]] = field(default_factory=dict)
+    answers_http: bool = False

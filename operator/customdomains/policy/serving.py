@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from customdomains.model.certificate import Method
 from customdomains.model.claim import Claim, Failure, Order
 from customdomains.model.domain import CHECK_REQUESTED, ISSUE_REQUESTED, CustomDomain, Issuance
 from customdomains.model.reasons import Reason
 from customdomains.model.status import Condition
 from customdomains.model.times import format_time
 from customdomains.policy import certificates, issuers
+from customdomains.policy.alternatives import Alternatives
 from customdomains.policy.limits import Wait
 from customdomains.policy.ownership import proof_current
 from customdomains.policy.rules import Rules
@@ -23,17 +23,24 @@ class _View:
     claim: Claim
     rules: Rules
     now: datetime
+    open: Alternatives
     wait: Wait | None = None
 
 
 def certificate_issued(
-    domain: CustomDomain, claim: Claim, rules: Rules, now: datetime, wait: Wait | None = None
+    domain: CustomDomain,
+    claim: Claim,
+    rules: Rules,
+    now: datetime,
+    open_: Alternatives,
+    *,
+    wait: Wait | None = None,
 ) -> Condition:
     """`CertificateIssued`: true while a certificate serves, also while its renewal is wanted.
 
     `wait` is what the next order waits for, where a CA's limits are in the way.
     """
-    view, have = _View(domain, claim, rules, now, wait), claim.certificate
+    view, have = _View(domain, claim, rules, now, open_, wait), claim.certificate
     if have is not None and certificates.usable(claim, now):
         message = f"the certificate is in the Secret {have.secret_name}{_about_renewal(view)}"
         since = have.serving_since or have.issued_at
@@ -64,9 +71,11 @@ def _about_renewal(view: _View) -> str:
         return ""
     if issuers.issuer_of(domain, rules) is None:
         return f"; a new one is due, but {issuers.unknown_issuer(domain, rules)}"
-    if certificates.starts_by_itself(domain, claim, known.method):
+    if not view.open.ways:
+        return f"; a new one is due, but {_no_way(view)}"
+    if certificates.starts_by_itself(domain, claim, view.open.ways):
         return "; a new one is due, which spec.suspend holds up" if domain.suspend else ""
-    return f"; a new one is due: {_ask(domain)}"
+    return f"; a new one is due: {_ask(view)}"
 
 
 def _waiting(view: _View) -> tuple[Reason, str] | None:
@@ -99,13 +108,21 @@ def _why_not(view: _View) -> tuple[Reason, str]:
         return Reason.AWAITING_VERIFICATION, "it goes on once the proof of ownership is back"
     if issuers.issuer_of(domain, rules) is None:
         return Reason.UNKNOWN_ISSUER, issuers.unknown_issuer(domain, rules)
-    if claim.failure is not None:
+    if claim.failure is not None and view.open.ways:
         return claim.failure.reason, _failed(view, claim.failure)
+    return _wanted(view)
+
+
+def _wanted(view: _View) -> tuple[Reason, str]:
+    """What an order waits for that nothing has failed for."""
+    domain, claim = view.domain, view.claim
+    if not view.open.ways:
+        return Reason.NO_CHALLENGE, _no_way(view)
     if certificates.is_open(domain, claim) or certificates.starts_by_itself(
-        domain, claim, known.method
+        domain, claim, view.open.ways
     ):
         return Reason.ORDER_DUE, "it is ordered as soon as the record has been looked up anew"
-    return Reason.AWAITING_ISSUE_REQUEST, _ask(domain)
+    return Reason.AWAITING_ISSUE_REQUEST, _ask(view)
 
 
 def _under_way(view: _View, order: Order) -> tuple[Reason, str]:
@@ -117,7 +134,7 @@ def _under_way(view: _View, order: Order) -> tuple[Reason, str]:
         )
     if failure is not None and failure.at >= order.placed_at:
         return failure.reason, f"an order is placed, but {_failed(view, failure)}"
-    if order.method is Method.DELEGATED:
+    if order.way.automatic:
         return Reason.ORDER_UNDER_WAY, "an order is placed and its challenge is being answered"
     return (
         Reason.AWAITING_CHALLENGE_RECORD,
@@ -125,11 +142,25 @@ def _under_way(view: _View, order: Order) -> tuple[Reason, str]:
     )
 
 
-def _ask(domain: CustomDomain) -> str:
-    if domain.issuance is Issuance.ON_REQUEST:
+def _no_way(view: _View) -> str:
+    """Why no order can be placed."""
+    if view.open.refusal is not None:
+        return view.open.refusal
+    would = " or ".join(view.open.others)
+    return (
+        "its challenge can't be answered yet in any way that the settings allow with the issuer; "
+        f"it goes on {would}{view.open.note}"
+    )
+
+
+def _ask(view: _View) -> str:
+    if view.domain.issuance is Issuance.ON_REQUEST:
         how = "spec.certificate.issuance is OnRequest"
     else:
-        how = "the challenge has to be answered by hand; with the CNAME it would go on by itself"
+        how = "the challenge has to be answered by hand"
+        if view.open.others:
+            how += f"; {' or '.join(view.open.others)} it would go on by itself"
+        how += view.open.note
     return (
         "a certificate is ordered when it is asked for, over HTTP or by the annotation "
         f"{ISSUE_REQUESTED} ({how})"
@@ -139,7 +170,7 @@ def _ask(domain: CustomDomain) -> str:
 def _failed(view: _View, failure: Failure) -> str:
     """What failed, and when or by what it goes on."""
     message = failure.message.rstrip(". ")
-    if not certificates.tries_again(view.domain, view.claim, view.rules, view.now):
+    if not certificates.tries_again(view.domain, view.claim, view.rules, view.open.ways, view.now):
         return (
             f"{message}. It is not tried again by itself: ask for a new order, over HTTP or by "
             f"the annotation {ISSUE_REQUESTED}"

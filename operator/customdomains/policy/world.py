@@ -11,6 +11,7 @@ from customdomains.model.evidence import Evidence
 from customdomains.model.status import Status
 from customdomains.policy.jobs import Job, OrderResult
 from customdomains.policy.limits import Wait
+from customdomains.policy.prospects import Prospects
 from customdomains.policy.rules import Rules
 
 
@@ -20,7 +21,8 @@ class Check:
 
     `nearby_at` is when a check last looked for the records in wrong places; what that found is
     in the evidence of the checks after it as well. `undecided_since` is when the first of all those
-    checks up to this one ended that no answer came of.
+    checks up to this one ended that no answer came of. `prospects` are from the last check that
+    looked for ways to answer an order's challenges.
     """
 
     at: datetime
@@ -28,6 +30,7 @@ class Check:
     request: str | None
     nearby_at: datetime | None = None
     undecided_since: datetime | None = None
+    prospects: Prospects | None = None
 
     @property
     def in_vain(self) -> bool:
