@@ -23,6 +23,7 @@ from customdomains.model.evidence import Evidence, Nearby, Outcome, Place, Serve
 from customdomains.model.keys import KeyPair, KeyType
 from customdomains.model.names import CHALLENGE_LABEL
 from customdomains.model.reasons import Reason
+from customdomains.model.renewal import RenewalInfo
 from customdomains.policy.findings import judge
 from customdomains.policy.schedule import PROOF_FRESHNESS
 
@@ -149,9 +150,23 @@ class FakeCa:
         """Every order's URL that was ever in a claim."""
         self.excused: set[str] = set()
         """Orders whose key may be lost: somebody deleted the Secret."""
+        self.lifetime = LIFETIME
+        self.advises = False
+        """Whether it offers renewal information, from `advice` by the certificate's id."""
+        self.advice: dict[str, RenewalInfo] = {}
+        self.asked: list[tuple[datetime, str]] = []
+        self.replaced: list[str] = []
+        """What new orders said that they replace, in turn."""
 
-    def place(self, names: tuple[str, ...]) -> PlacedOrder:
+    def renewal_info(self, ari_id: str) -> RenewalInfo | None:
+        self.asked.append((self._now(), ari_id))
         self._answer()
+        return self.advice.get(ari_id)
+
+    def place(self, names: tuple[str, ...], replaces: str | None = None) -> PlacedOrder:
+        self._answer()
+        if replaces is not None:
+            self.replaced.append(replaces)
         claim = claim_on(self._api, names[0])
         # A request that is under way when the claim changes hands is about the one before.
         if claim is not None and claim.id and self._now() - claim.since > JOB_TIME:
@@ -184,7 +199,13 @@ class FakeCa:
         if order.key != key:
             assert url in self.excused, "the key of a finalized order is lost"
             raise OrderError(Reason.CERTIFICATE_UNUSABLE, "not this key's", order_lost=True)
-        facts = CertificateFacts(f"{len(self.orders):x}", self._now(), self._now() + LIFETIME, "f")
+        facts = CertificateFacts(
+            f"{len(self.orders):x}",
+            self._now(),
+            self._now() + self.lifetime,
+            "f",
+            ari_id=url if self.advises else None,
+        )
         return IssuedCertificate(f"certificate of {url} for {key}", facts)
 
     def _finalize(self, url: str, order: FakeOrder, key: str) -> None:
@@ -233,10 +254,15 @@ class FakeEngine:
     ) -> PlacedOrder:
         await asyncio.sleep(CA_LATENCY)
         await self._step()
-        placed = self._ca.place(names)
+        placed = self._ca.place(names, replaces)
         await asyncio.sleep(CA_LATENCY)
         await self._step()
         return placed
+
+    async def renewal_info(self, ari_id: str) -> RenewalInfo | None:
+        await asyncio.sleep(CA_LATENCY)
+        await self._step()
+        return self._ca.renewal_info(ari_id)
 
     async def complete(
         self,

@@ -20,11 +20,13 @@ from customdomains.model.certificate import IssuedCertificate, OrderError, Place
 from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
+from customdomains.model.renewal import RenewalInfo
 from customdomains.model.status import mark_of
 from customdomains.policy import nearby, schedule
 from customdomains.policy.decide import decide
 from customdomains.policy.findings import judge
 from customdomains.policy.jobs import (
+    AskRenewal,
     CheckDns,
     CompleteOrder,
     DropNextKey,
@@ -43,6 +45,7 @@ from customdomains.policy.world import (
     Memory,
     MintClaim,
     Plan,
+    RenewalCheck,
     ReplaceClaim,
     World,
 )
@@ -69,6 +72,7 @@ class Interpreter:
         self.memory = Memory()
         self.check_job: CheckDns | None = None
         self.order_job: PlaceOrder | CompleteOrder | DropNextKey | None = None
+        self.ask_job: AskRenewal | None = None
         self.due: datetime | None = None
         self.writes: list[str] = []
         self.started = self.now
@@ -191,7 +195,8 @@ class Interpreter:
         seat = self.seat
         asleep = seat is not None and (seat.standing.expired_at or seat.standing.lost_at)
         waits_for_others = self.domain.suspend or self.domain.refusal is not None or asleep
-        assert self.check_job or self.order_job or plan.due or waits_for_others
+        under_way = self.check_job or self.order_job or self.ask_job
+        assert under_way or plan.due or waits_for_others
 
     def _names_nobody_else(self) -> None:
         """Of whom else wants the domain nothing is said."""
@@ -219,6 +224,14 @@ class Interpreter:
             assert self.check_job is None
             self.check_job = job
             self.memory = replace(self.memory, checking=True)
+            return
+        if isinstance(job, AskRenewal):
+            assert self.ask_job is None
+            assert self.claim is not None
+            assert self.claim.certificate is not None
+            assert self.claim.certificate.facts.ari_id == job.ari_id, "asked of what is replaced"
+            self.ask_job = job
+            self.memory = replace(self.memory, asking=True)
             return
         assert self.order_job is None, "one job of an order at a time"
         if isinstance(job, PlaceOrder | CompleteOrder):
@@ -308,7 +321,7 @@ class Interpreter:
     def remove(self) -> None:
         """The resource is deleted, which nobody has heard of until the next turn."""
         self.domain, self.status, self.memory = None, {}, Memory()
-        self.check_job, self.order_job = None, None
+        self.check_job, self.order_job, self.ask_job = None, None, None
 
     def finish_check(self, evidence: Evidence) -> None:
         """The lookup has ended."""
@@ -319,6 +332,16 @@ class Interpreter:
             self.memory, check=check, checking=False, attempts=self.memory.attempts + 1
         )
         self.check_job = None
+        self.turn()
+
+    def finish_asking(self, info: RenewalInfo | None) -> None:
+        """The CA has answered, or could not be asked (None)."""
+        job = self.ask_job
+        assert job is not None
+        again = info.again_at if info is not None else None
+        check = RenewalCheck(job.ari_id, self.now, info, again)
+        self.memory = replace(self.memory, asking=False, renewal=check)
+        self.ask_job = None
         self.turn()
 
     def finish_order(self, outcome: PlacedOrder | IssuedCertificate | OrderError | None) -> None:
@@ -336,6 +359,6 @@ class Interpreter:
     def restart(self) -> None:
         """All that was not stored is lost."""
         for who in self.register.wanted_by:
-            who.memory, who.check_job, who.order_job = Memory(), None, None
+            who.memory, who.check_job, who.order_job, who.ask_job = Memory(), None, None, None
             who.started = self.now
         self.turn()

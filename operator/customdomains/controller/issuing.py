@@ -15,8 +15,9 @@ from customdomains.controller.ports import CertificateEngine, Claims, Secrets, S
 from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
 from customdomains.model.claim import Claim
 from customdomains.model.reasons import Reason
+from customdomains.model.renewal import RenewalInfo
 from customdomains.policy.findings import delegation_target
-from customdomains.policy.jobs import CompleteOrder, PlaceOrder
+from customdomains.policy.jobs import AskRenewal, CompleteOrder, PlaceOrder
 from customdomains.policy.ownership import proof_current
 
 
@@ -102,6 +103,10 @@ class Issuing:
                 claim, job.secret_name, order.url, key, issued.chain_pem, still
             )
         return issued
+
+    async def renewal_info(self, job: AskRenewal) -> RenewalInfo | None:
+        """Ask the CA when a certificate is to be renewed."""
+        return await self._engines[job.issuer].renewal_info(job.ari_id)
 
     async def drop_next_key(self, claim: Claim, secret_name: str) -> None:
         """The certificate is recorded: the key that waited for it can go."""

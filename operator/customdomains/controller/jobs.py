@@ -21,7 +21,10 @@ from customdomains.controller.store import Store
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
 from customdomains.model.domain import Key
 from customdomains.model.evidence import Evidence
+from customdomains.model.renewal import RenewalInfo
+from customdomains.policy.expiry import rank
 from customdomains.policy.jobs import (
+    AskRenewal,
     CheckDns,
     CompleteOrder,
     DropNextKey,
@@ -31,7 +34,7 @@ from customdomains.policy.jobs import (
 )
 from customdomains.policy.nearby import after, enough
 from customdomains.policy.schedule import PROOF_FRESHNESS
-from customdomains.policy.world import Check, Memory
+from customdomains.policy.world import Check, Memory, RenewalCheck
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,8 @@ VAIN_CHECKS_AT_ONCE = 128
 """Checks of domains of which the last ones were in vain: they may take as long as a check may, so
 they have a lane of their own where nobody else has to wait for them."""
 ORDERS_AT_ONCE = 128
-
+QUESTIONS_AT_ONCE = 8
+"""When certificates are to be renewed: what that takes of the connections to a CA, orders lack."""
 
 OrderJob = PlaceOrder | CompleteOrder | DropNextKey
 
@@ -93,10 +97,14 @@ class JobRunner:
             "vain-checks", VAIN_CHECKS_AT_ONCE, self._check
         )
         self._orders: Lane[_Started[OrderJob]] = Lane("orders", ORDERS_AT_ONCE, self._order)
+        self._questions: Lane[_Started[AskRenewal]] = Lane(
+            "questions", QUESTIONS_AT_ONCE, self._ask
+        )
 
     def __len__(self) -> int:
         """Jobs waiting and running."""
-        return len(self._checks) + len(self._vain_checks) + len(self._orders)
+        asking = len(self._checks) + len(self._vain_checks) + len(self._questions)
+        return asking + len(self._orders)
 
     def start(self, key: Key, job: Job) -> None:
         """Run `job` for `key` in the background, unless it has to rest after a failure: then the
@@ -108,7 +116,10 @@ class JobRunner:
         if isinstance(job, CheckDns):
             self._store.remember(key, replace(memory, checking=True))
             lane = self._vain_checks if _in_vain(memory.check, job) else self._checks
-            lane.put(key, _Started(job, domain.uid, now))
+            lane.put(key, _Started(job, domain.uid, now), self._rank(key, now))
+        elif isinstance(job, AskRenewal):
+            self._store.remember(key, replace(memory, asking=True))
+            self._questions.put(key, _Started(job, domain.uid, now))
         elif not self._backoff.holds(key):
             wait = None if isinstance(job, DropNextKey) else self._admission.seek(key, job)
             memory = replace(self._store.memory(key), wait=wait)
@@ -117,7 +128,7 @@ class JobRunner:
                 self._wake(key)  # it has to be told
                 return
             self._store.remember(key, replace(memory, ordering_since=now))
-            self._orders.put(key, _Started(job, domain.uid, now))
+            self._orders.put(key, _Started(job, domain.uid, now), self._rank(key, now))
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
@@ -130,6 +141,11 @@ class JobRunner:
             group.create_task(self._checks.work())
             group.create_task(self._vain_checks.work())
             group.create_task(self._orders.work())
+            group.create_task(self._questions.work())
+
+    def _rank(self, key: Key, now: datetime) -> float:
+        """What is most urgent goes first where many wait."""
+        return rank(self._store.claim_for(key), now)
 
     async def _check(self, key: Key, started: _Started[CheckDns]) -> None:
         job, began = started.job, self._now()
@@ -149,6 +165,24 @@ class JobRunner:
         )
         self._done("CheckDns", _end_of(evidence))
         self._checked(evidence, (check.at - began).total_seconds())
+
+    async def _ask(self, key: Key, started: _Started[AskRenewal]) -> None:
+        """Whatever comes of it, certificates are renewed in time without it."""
+        job, ended = started.job, "done"
+        info: RenewalInfo | None = None
+        again_at: datetime | None = None
+        try:
+            info = await self._issuing.renewal_info(job)
+            again_at = info.again_at if info is not None else None
+        except OrderError as error:
+            again_at, ended = error.retry_at, error.reason
+            log.warning("%s: when to renew can't be asked: %s", key, error.message)
+        except Exception:
+            log.exception("%s: AskRenewal broke", key)
+            ended = "broke"
+        check = RenewalCheck(job.ari_id, self._now(), info, again_at)
+        self._ended(key, started, replace(self._store.memory(key), asking=False, renewal=check))
+        self._done("AskRenewal", ended)
 
     async def _order(self, key: Key, started: _Started[OrderJob]) -> None:
         outcome: Outcome = None

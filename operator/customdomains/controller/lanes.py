@@ -17,7 +17,7 @@ J = TypeVar("J")
 
 class Lane(Generic[J]):
     """Runs at most `width` jobs at once, three quarters of them of one namespace, taking
-    namespaces in turns; one job a key.
+    namespaces in turns, and within one the least `rank` first; one job a key.
 
     `run` has to bring its own deadline and is not expected to raise; if it does, that is logged
     and the lane goes on.
@@ -34,10 +34,10 @@ class Lane(Generic[J]):
         """Jobs waiting and running."""
         return len(self._queue) + self._queue.working
 
-    def put(self, key: Key, job: J) -> None:
+    def put(self, key: Key, job: J, rank: float = 0.0) -> None:
         """Have `job` run; one that waits for the same key is replaced."""
         self._jobs[key] = job
-        self._queue.add(key)
+        self._queue.add(key, rank)
 
     async def work(self) -> None:
         """Run jobs until cancelled."""

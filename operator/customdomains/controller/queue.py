@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import Counter, OrderedDict, deque
 
 from customdomains.model.domain import Key
@@ -15,16 +16,18 @@ class FairQueue:
     is done. So two workers never have the same key, and a namespace with 10,000 keys waiting delays
     another's one by as many keys as there are namespaces. Where work takes long, that is not
     enough: at most `share` keys of one namespace are worked on at a time, so that others find a
-    free worker. Not thread-safe: for one event loop.
+    free worker. Within a namespace the least `rank` goes first, and of equal ones the one that has
+    waited longest. Not thread-safe: for one event loop.
     """
 
     def __init__(self, share: int | None = None) -> None:
         self._share = share
         self._busy: Counter[str] = Counter()
-        self._waiting: OrderedDict[str, deque[Key]] = OrderedDict()
+        self._waiting: OrderedDict[str, list[tuple[float, int, Key]]] = OrderedDict()
+        self._added = 0
         self._queued: set[Key] = set()
         self._working: set[Key] = set()
-        self._again: set[Key] = set()
+        self._again: dict[Key, float] = {}
         self._getters: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
@@ -35,15 +38,16 @@ class FairQueue:
         """How many keys are being worked on."""
         return len(self._working)
 
-    def add(self, key: Key) -> None:
-        """Have `key` worked on soon."""
+    def add(self, key: Key, rank: float = 0.0) -> None:
+        """Have `key` worked on soon; one that waits keeps its rank."""
         if key in self._working:
-            self._again.add(key)
+            self._again.setdefault(key, rank)
             return
         if key in self._queued:
             return
         self._queued.add(key)
-        self._waiting.setdefault(key.namespace, deque()).append(key)
+        self._added += 1
+        heapq.heappush(self._waiting.setdefault(key.namespace, []), (rank, self._added, key))
         self._wake()
 
     async def get(self) -> Key:
@@ -58,7 +62,7 @@ class FairQueue:
                     self._wake()
                 raise
         keys = self._waiting.pop(namespace)
-        key = keys.popleft()
+        _, _, key = heapq.heappop(keys)
         if keys:
             self._waiting[namespace] = keys
         self._queued.discard(key)
@@ -73,8 +77,7 @@ class FairQueue:
         if not self._busy[key.namespace]:
             del self._busy[key.namespace]
         if key in self._again:
-            self._again.discard(key)
-            self.add(key)
+            self.add(key, self._again.pop(key))
         if self._next_namespace() is not None:
             self._wake()
 

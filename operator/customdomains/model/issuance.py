@@ -11,9 +11,14 @@ from customdomains.model.certificate import CertificateFacts, Challenge, Fallbac
 from customdomains.model.keys import parse_key_type
 from customdomains.model.reasons import Reason
 from customdomains.model.rendering import drop_empty
+from customdomains.model.renewal import RenewalWindow, parse_window, render_window
 from customdomains.model.times import format_optional, format_time, parse_time, read_time
 
 LEAST_REST = timedelta(hours=1)
+
+LAST_PART = 20
+"""Into the last part of its lifetime (one of so many) a certificate's renewal is not put off, even
+where its CA says so: there has to be time for a second try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,9 @@ class CertificateRecord:
 
     `serving_since` is when the first of an unbroken row of certificates was stored; None where
     this is the first. `way` is how the challenges of its order were answered, `persistent` the TXT
-    value of dns-persist-01 that did, `fallback` tells in whose place the issuer was used.
+    value of dns-persist-01 that did, `fallback` tells in whose place the issuer was used. `renewal`
+    is what the CA said of its renewal, `late` the stage of lateness that people were told of (0:
+    none).
     """
 
     issuer: str
@@ -61,18 +68,28 @@ class CertificateRecord:
     way: Way = DELEGATED
     persistent: str | None = None
     fallback: Fallback | None = None
+    renewal: RenewalWindow | None = None
+    late: int = 0
+
+    @property
+    def lifetime(self) -> timedelta:
+        """From the one end of the validity to the other."""
+        return self.facts.not_after - self.facts.not_before
 
     @property
     def renewal_time(self) -> datetime:
-        """Two thirds into the lifetime.
+        """A moment in the window that the CA suggests, else two thirds into the lifetime.
 
-        A certificate that is old already when it comes, or looks so by a clock that is ahead,
+        What was said to be due before it was said is due since then. A certificate that is old
+        already when it comes, or looks so by a clock that is ahead, or is called back at once,
         still rests for a while: else it would be renewed over and over.
         """
-        facts = self.facts
-        lifetime = facts.not_after - facts.not_before
-        rest = min(lifetime / 3, LEAST_REST)
-        return max(facts.not_before + lifetime * 2 / 3, self.issued_at + rest)
+        rested = self.issued_at + min(self.lifetime / 3, LEAST_REST)
+        if self.renewal is None:
+            return max(self.facts.not_before + self.lifetime * 2 / 3, rested)
+        latest = self.facts.not_after - self.lifetime / LAST_PART
+        moment = self.renewal.moment(self.facts.serial_number, latest)
+        return max(moment, self.renewal.told_at, rested)
 
 
 def render_order(value: Order) -> dict[str, Any]:
@@ -130,6 +147,8 @@ def render_certificate(value: CertificateRecord) -> dict[str, Any]:
             "challenge": _unless(value.way.challenge, Challenge.DNS),
             "persistent": value.persistent,
             "fallback": render_fallback(value.fallback),
+            "renewal": render_window(value.renewal) if value.renewal else None,
+            "late": value.late or None,
         }
     )
 
@@ -156,6 +175,8 @@ def parse_certificate(body: Mapping[str, Any]) -> CertificateRecord:
         ),
         persistent=body.get("persistent"),
         fallback=_parse_fallback(body.get("fallback")),
+        renewal=parse_window(body["renewal"]) if "renewal" in body else None,
+        late=body.get("late", 0),
     )
 
 

@@ -8,6 +8,7 @@ from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import Key
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import Status
+from customdomains.model.times import format_time
 from customdomains.policy.findings import Finding
 from customdomains.policy.world import Announcement
 
@@ -37,6 +38,8 @@ def announce(before: Claim, after: Claim, finding: Finding | None) -> tuple[Anno
         _proof(before, after, finding),
         _order(before, after),
         _certificate(before, after),
+        _advised(before, after),
+        _late(before, after),
         _failure(before, after),
     )
     return tuple(item for item in told if item is not None)
@@ -148,12 +151,39 @@ def _order(before: Claim, after: Claim) -> Announcement | None:
 
 
 def _certificate(before: Claim, after: Claim) -> Announcement | None:
-    have = after.certificate
-    if have is None or have == before.certificate:
+    have, was = after.certificate, before.certificate
+    if have is None or (was is not None and have.facts == was.facts):
         return None
     return Announcement(
         "CertificateIssued", f"the certificate {have.facts.serial_number} is in {have.secret_name}"
     )
+
+
+def _advised(before: Claim, after: Claim) -> Announcement | None:
+    """The CA has a reason for when it wants a certificate to be renewed."""
+    have = after.certificate
+    if have is None or have.renewal is None or have.renewal.explanation is None:
+        return None
+    was = before.certificate.renewal if before.certificate is not None else None
+    if was is not None and was.explanation == have.renewal.explanation:
+        return None
+    moment = format_time(have.renewal_time)
+    note = f"the CA wants the certificate to be renewed, which is due at {moment}; it says why: "
+    return Announcement("RenewalAdvised", note + have.renewal.explanation)
+
+
+def _late(before: Claim, after: Claim) -> Announcement | None:
+    have = after.certificate
+    if have is None or not have.late or have == before.certificate:
+        return None
+    if before.certificate is not None and have.late <= before.certificate.late:
+        return None
+    why = f": {after.failure.message}" if after.failure is not None else ""
+    note = (
+        f"the certificate expires at {format_time(have.facts.not_after)}, and its renewal, due "
+        f"since {format_time(have.renewal_time)}, has not come{why}"
+    )
+    return Announcement("RenewalLate", note, warning=True)
 
 
 def _failure(before: Claim, after: Claim) -> Announcement | None:

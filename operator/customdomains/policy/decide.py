@@ -13,6 +13,7 @@ from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain
 from customdomains.policy import (
     certificates,
+    expiry,
     issuers,
     naming,
     ownership,
@@ -117,6 +118,9 @@ def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) ->
         claim = certificates.without_expired_order(domain, claim, now)
     if claim.order is not None and certificates.asked_for(domain, claim):
         claim = replace(claim, issue_handled=domain.issue_requested)
+    if memory.ordering_since is None:
+        claim = renewal.heed(claim, memory.renewal, now)
+        claim = expiry.mark_late(domain, world, claim, now)
     return Case(world, domain, claim, finding, now)
 
 
@@ -129,7 +133,8 @@ def _work(case: Case, stored: Claim) -> Plan:
             claim=ReplaceClaim(case.claim),
             announcements=announce(stored, case.claim, case.finding),
         )
-    jobs: tuple[Job, ...] = tuple(job for job in (check, order) if job is not None)
+    found = (check, order, renewal.ask_job(case))
+    jobs: tuple[Job, ...] = tuple(job for job in found if job is not None)
     due = _due(case)
     if changed:
         return Plan(jobs=jobs, due=_sooner(due, _patience_ends(case)))
@@ -205,6 +210,8 @@ def _due(case: Case) -> datetime | None:
         moments.append(next_check(case))
     if claim.certificate is not None:
         moments += [claim.certificate.renewal_time, claim.certificate.facts.not_after]
+        moments.append(expiry.next_stage(case.domain, case.world, claim, now))
+        moments.append(renewal.next_ask(case))
     if not case.domain.suspend:
         moments.append(certificates.retry_at(case.domain, claim))
         moments.append(claim.order.expires if claim.order else None)

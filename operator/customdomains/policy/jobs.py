@@ -87,7 +87,15 @@ class DropNextKey:
     secret_name: str
 
 
-Job = CheckDns | PlaceOrder | CompleteOrder | DropNextKey
+@dataclass(frozen=True, slots=True)
+class AskRenewal:
+    """Job: ask the issuer when the certificate of this `ari_id` is to be renewed."""
+
+    issuer: str
+    ari_id: str
+
+
+Job = CheckDns | PlaceOrder | CompleteOrder | DropNextKey | AskRenewal
 
 
 @dataclass(frozen=True, slots=True)

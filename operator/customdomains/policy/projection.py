@@ -165,6 +165,8 @@ def _certificate(claim: Claim) -> dict[str, Any]:
             "notAfter": format_time(have.facts.not_after),
             "renewalTime": format_time(have.renewal_time),
         }
+        if have.renewal is not None and have.renewal.explanation is not None:
+            rendered["renewalExplanation"] = have.renewal.explanation
     if order is not None:
         placed: dict[str, Any] = {"url": order.url, "placedAt": format_time(order.placed_at)}
         expires = format_optional(order.expires)

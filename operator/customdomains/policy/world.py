@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
+from customdomains.model.renewal import RenewalInfo
 from customdomains.model.status import Status
 from customdomains.policy.jobs import Job, OrderResult
 from customdomains.policy.limits import Wait
@@ -39,6 +40,17 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewalCheck:
+    """What came of asking a CA about the certificate `ari_id`: nothing (None) or its answer.
+    `again_at` is when it wants to be asked again, where it named a time."""
+
+    ari_id: str
+    at: datetime
+    info: RenewalInfo | None = None
+    again_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What this process knows of a domain beyond what is stored; losing it costs a check.
 
@@ -51,6 +63,8 @@ class Memory:
     ordering_since: datetime | None = None
     result: OrderResult | None = None
     next_key_to_drop: str | None = None
+    asking: bool = False
+    renewal: RenewalCheck | None = None
     wait: Wait | None = None
 
 
