@@ -49,7 +49,7 @@ def test_secrets_that_are_refused_are_the_tenant_s_to_see_and_not_asked_for_on_a
 def test_a_job_that_fails_again_and_again_is_tried_ever_more_slowly(cluster, monkeypatch):
     tries = []
 
-    def broken(names):
+    def broken(*_):
         tries.append(cluster.loop.time())
         raise RuntimeError("broken")
 

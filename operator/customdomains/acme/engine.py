@@ -235,6 +235,8 @@ class AcmeEngine:
             payload = wire.new_order(names, profile, replaces)
             return await self._account.post(directory.new_order, payload)
         except ProblemError as problem:
+            if replaces is not None and refuses_predecessor(problem.status, problem.kind):
+                raise
             raise self._transport.moved(directory, problem) or problem from None
 
     def _remember(self, url: str, fresh: FreshOrder) -> None:

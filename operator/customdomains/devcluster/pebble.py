@@ -5,6 +5,7 @@ import ssl
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from customdomains.devcluster import certificates
 from customdomains.devcluster.processes import Process
@@ -84,9 +85,16 @@ class Pebble:
         """The root (PEM) of the chains it issues at present; from 1 on, of the alternate ones."""
         return self._get(f"https://{self._management}/roots/{chain}")
 
-    def _get(self, url: str) -> bytes:
+    def advise(self, certificate_pem: str, answer: Mapping[str, Any] | str) -> None:
+        """Have it answer so when it is asked for the renewal information of a certificate (RFC
+        9773), or with any text."""
+        text = answer if isinstance(answer, str) else json.dumps(answer)
+        body = json.dumps({"Certificate": certificate_pem, "ARIResponse": text}).encode()
+        self._get(f"https://{self._management}/set-renewal-info/", body)
+
+    def _get(self, url: str, body: bytes | None = None) -> bytes:
         with urllib.request.urlopen(  # noqa: S310 - an https address of our own
-            url, timeout=_REQUEST_SECONDS, context=self._context
+            url, data=body, timeout=_REQUEST_SECONDS, context=self._context
         ) as answer:
             content: bytes = answer.read()
             return content
