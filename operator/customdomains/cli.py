@@ -54,6 +54,7 @@ from customdomains.wiring import (
     rules,
     served_zones,
     split_listen,
+    webhook_sender,
 )
 
 log = logging.getLogger("customdomains")
@@ -193,6 +194,8 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
         }
         for engine in engines.values():
             stack.push_async_callback(engine.close)
+        sender = webhook_sender(settings)
+        stack.push_async_callback(sender.close)
         resolvers = make_resolvers(settings.lookups.resolvers)
         for resolver in resolvers:
             stack.push_async_callback(resolver.close)
@@ -211,6 +214,8 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
                 lookup=lookup(settings, resolvers),
                 self_check=ResponderSelfCheck(settings.delegation.responders),
                 engines=engines,
+                sender=sender,
+                webhooks=settings.webhooks.urls,
             ),
             registry,
         )

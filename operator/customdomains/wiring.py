@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable
 from pathlib import Path
 
 from customdomains.acme import AcmeEngine, ExternalAccount, IssuerOptions
+from customdomains.api.mounted import Mounted, MountedFileError
 from customdomains.api.options import ApiOptions, ClusterTokens, TokenFile
 from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.client import ApiClient
@@ -18,7 +20,8 @@ from customdomains.dns.zone import DelegationZone, Zone
 from customdomains.model.dnszones import OwnZones
 from customdomains.model.keys import key_type
 from customdomains.policy.rules import ClaimRules, NameRules, Rules
-from customdomains.settings import Authentication, Issuer, Settings
+from customdomains.settings import Authentication, Issuer, Settings, SettingsError
+from customdomains.webhooks import HttpSender, parse_secrets
 
 OPEN_FILES = 8192
 """As many as a process may want to have open at once, and some to spare."""
@@ -69,6 +72,25 @@ def acme_engine(issuer: Issuer, settings: Settings, client: ApiClient) -> AcmeEn
         preferred_chain=issuer.preferred_chain,
     )
     return AcmeEngine(options, AccountKeys(client, settings.controller.namespace, issuer.name))
+
+
+def webhook_sender(settings: Settings) -> HttpSender:
+    """What posts webhooks. Raises `SettingsError` where its secrets can't be used."""
+    webhooks = settings.webhooks
+    secrets: Callable[[], tuple[bytes, ...]] = tuple
+    if webhooks.urls:
+        try:
+            secrets = Mounted(Path(webhooks.secret_file or ""), _secrets, "secrets' file").get
+        except MountedFileError as error:
+            raise SettingsError(f"webhooks.secretFile: {error}") from None
+    return HttpSender(secrets, allow_private=webhooks.allow_private_addresses)
+
+
+def _secrets(text: str) -> tuple[bytes, ...]:
+    try:
+        return parse_secrets(text)
+    except ValueError as error:
+        raise MountedFileError(str(error)) from None
 
 
 def lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> TextLookup:
@@ -132,6 +154,7 @@ def rules(settings: Settings) -> Rules:
             contests=settings.claims.contests,
             contenders=settings.claims.contenders,
             per_namespace=settings.claims.per_namespace,
+            webhooks=bool(settings.webhooks.urls),
         ),
         names=NameRules(
             denied=(settings.delegation.zone, *settings.names.denied_suffixes),

@@ -14,6 +14,7 @@ from unittest import mock
 from fake_api import CLAIMS, DOMAINS, SPACES, FakeApi, Json, Place, namespace_body
 from fake_controller import RULES, Keys, Process
 from fake_outside import JOB_TIME, FakeCa, FakeDns, claim_on, secret_data
+from fake_receivers import FakeReceivers
 from virtual_time import VirtualLoop
 
 from customdomains.controller import agenda
@@ -36,6 +37,7 @@ from customdomains.policy.rules import Rules
 from customdomains.policy.schedule import PROOF_FRESHNESS
 from customdomains.policy.seats import IDLE_SEATS
 from customdomains.policy.succession import remove
+from customdomains.policy.telling import parted
 
 PATIENCE = timedelta(minutes=10)
 SHOP, NAME = Key("one", "shop"), "shop.example.com"
@@ -64,6 +66,7 @@ class FakeCluster:
         self.dns = FakeDns(self.api, self.loop.now)
         self.ca = FakeCa(self.api, self.dns, self.loop.now)
         self.keys = Keys()
+        self.receivers = FakeReceivers()
         self.processes: dict[str, Process] = {}
         self.wanted: Counter[str] = Counter()
         """How many certificates were ever wanted, by domain."""
@@ -107,7 +110,14 @@ class FakeCluster:
 
     def start(self, name: str) -> Process:
         process = Process(
-            self.loop, self.api, self.dns, self.ca, self.keys, self.rules, limits=self.limits
+            self.loop,
+            self.api,
+            self.dns,
+            self.ca,
+            self.keys,
+            rules=self.rules,
+            receivers=self.receivers,
+            limits=self.limits,
         )
         self.processes[name] = process
         self.loop.run_for(0)
@@ -189,6 +199,8 @@ class FakeCluster:
         assert claim is not None
         seat = next(seat for seat in claim.seats if seat.holder.uid == uid)
         left = remove(claim, seat.id, self.loop.now())
+        if self.rules.claims.webhooks:
+            left = parted(claim, seat, left, self.loop.now())
         if left is None:
             self.delete_claim(domain)
         else:

@@ -9,6 +9,7 @@ from unittest import mock
 
 from fake_api import CLAIMS, DOMAINS, FakeApi, FakeClient, Json
 from fake_outside import ZONE, FakeCa, FakeDns, FakeEngine, FakeSelfCheck
+from fake_receivers import FakeReceivers, FakeSender
 from virtual_time import VirtualLoop
 
 from customdomains.cluster.secrets import CertificateSecrets
@@ -16,6 +17,7 @@ from customdomains.cluster.stores import ClaimStore, DomainStore
 from customdomains.controller import jobs
 from customdomains.controller.admission import Admission
 from customdomains.controller.agenda import Agenda
+from customdomains.controller.delivering import Courier
 from customdomains.controller.engine import Backoff, work
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
@@ -72,8 +74,9 @@ class Process:
         dns: FakeDns,
         ca: FakeCa,
         keys: Keys,
-        rules: Rules = RULES,
         *,
+        rules: Rules,
+        receivers: FakeReceivers,
         limits: Mapping[str, IssuerLimits] | None = None,
     ) -> None:
         self._loop = loop
@@ -116,6 +119,16 @@ class Process:
                 done=lambda *_: None,
                 checked=lambda *_: None,
             )
+        self.courier = Courier(
+            self.store,
+            claims,
+            self.announced,
+            FakeSender(receivers, self._step),
+            receivers.urls,
+            now=now,
+            random=spread,
+            done=lambda _: None,
+        )
         self.reconciler = Reconciler(
             self.store,
             self.agenda,
@@ -126,6 +139,7 @@ class Process:
             rules=rules,
             now=now,
             random_bytes=keys.random_bytes,
+            settle=self.courier.settle,
         )
         self.sweep = Sweep(
             self.store, domains, secrets, now=now, wake=self.queue.add, retention=RETENTION
@@ -151,6 +165,7 @@ class Process:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.jobs.work())
             group.create_task(self.sweep.run())
+            group.create_task(self.courier.work())
             group.create_task(
                 work(self.queue, self.reconciler.reconcile, self._backoff, lambda _: None)
             )
@@ -188,8 +203,10 @@ class Process:
             self.store.put_claim(claim)
             if known is not None and self.store.claim(claim.domain) is claim:
                 self.reconciler.tell_of(known, claim)
+            self.courier.look(claim.domain)
         elif meta["name"] in self._heard_claims:
             self.store.drop_claim(self._heard_claims.pop(meta["name"]))
+            self.courier.look(meta["name"])
 
 
 _UNHEARD = (DOMAINS, "DELETED")

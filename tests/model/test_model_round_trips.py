@@ -31,10 +31,11 @@ from customdomains.model.domain import Issuance, Key, default_secret_name, parse
 from customdomains.model.evidence import Outcome, Seen
 from customdomains.model.identity import mint_identity
 from customdomains.model.keys import SIZES, Algorithm, KeyType
-from customdomains.model.reasons import Reason
+from customdomains.model.reasons import Phase, Reason
 from customdomains.model.scope import Scope, ScopeKind
 from customdomains.model.status import Checks, Status, mark_of
 from customdomains.model.times import format_optional, format_time, parse_time
+from customdomains.model.webhook import Message
 
 STATUS = schema_of("DomainClaim")["properties"]["status"]
 
@@ -109,6 +110,20 @@ standings = st.builds(
     asked=st.none() | words,
     lost_at=st.none() | moments,
     release=st.booleans(),
+    told=st.none() | st.sampled_from(Phase),
+)
+messages = st.builds(
+    Message,
+    id=words,
+    type=words,
+    at=moments,
+    subject=st.text("0123456789abcdef", min_size=32, max_size=32),
+    key=st.builds(Key, words, words),
+    status=st.none() | st.sampled_from(Phase),
+    previous=st.none() | st.sampled_from(Phase),
+    reason=words,
+    text=st.text(max_size=500),
+    done=st.lists(st.text("0123456789abcdef", min_size=8, max_size=8), max_size=3).map(tuple),
 )
 ids = st.text("0123456789abcdef", min_size=32, max_size=32)
 tokens = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -134,6 +149,7 @@ held = st.builds(
     standing=standings,
     contenders=st.lists(contenders, max_size=3).map(tuple),
     reserved_for=st.none() | words,
+    outbox=st.lists(messages, max_size=3).map(tuple),
     metadata=metadata.map(lambda kept: kept or None),
 )
 reserved = st.builds(

@@ -35,6 +35,7 @@ from customdomains.policy.registration import new_claim
 from customdomains.policy.rules import ClaimRules
 from customdomains.policy.schedule import CLAIM_PATIENCE
 from customdomains.policy.seats import Refusal
+from customdomains.policy.telling import parted
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class Seating:
             if claim is None:
                 return
             try:
-                if await self._write(claim, succession.remove(claim, seat_id, _now())):
+                if await self._write(claim, self._without(claim, seat_id)):
                     return
                 claim = to_write(await self._directory.read_claim(domain))
             except Unavailable:
@@ -194,7 +195,7 @@ class Seating:
         if not await self._is_deserted(claim, mine):
             raise AlreadyRegistered(claim.domain)
         if mine.standing.release:
-            await self._write(claim, succession.remove(claim, mine.id, _now()))
+            await self._write(claim, self._without(claim, mine.id))
             return None
         vacant = replace(mine, standing=replace(mine.standing, vacant_since=_now()))
         return seats.take_up(claim, vacant, minted.holder, _now(), self._rules)
@@ -235,7 +236,7 @@ class Seating:
         """Whether it worked."""
         claim, seat = seated.claim, seated.seat
         if seated.fresh:
-            return await self._write(claim, succession.remove(claim, seat.id, _now()))
+            return await self._write(claim, self._without(claim, seat.id))
         return await self._write(claim, succession.vacate(claim, seat, _now()))
 
     async def _still(self, seated: Seated) -> Seated | None:
@@ -247,6 +248,14 @@ class Seating:
         if mark_of(claim, seat.id) != mark_of(seated.claim, seat.id):
             return None  # the same call came again, and goes on with it
         return replace(seated, claim=claim)
+
+    def _without(self, claim: Claim, seat_id: str) -> Claim | None:
+        """The claim without a seat; None: it is to be deleted."""
+        after = succession.remove(claim, seat_id, _now())
+        seat = next((seat for seat in claim.seats if seat.id == seat_id), None)
+        if seat is None or not self._rules.webhooks:
+            return after
+        return parted(claim, seat, after, _now())
 
     async def _write(self, claim: Claim, changed: Claim | None) -> bool:
         """Store `changed` in place of `claim`, which None deletes. Whether it was still that."""

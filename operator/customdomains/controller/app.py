@@ -26,13 +26,14 @@ from customdomains.controller.admission import Admission
 from customdomains.controller.agenda import Agenda
 from customdomains.controller.announcing import TransitionAnnouncer
 from customdomains.controller.counting import census_of, count_admission
+from customdomains.controller.delivering import Courier
 from customdomains.controller.engine import Backoff, work
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
 from customdomains.controller.leadership import Elector, LeaseTimes
 from customdomains.controller.liveness import Pulse
 from customdomains.controller.login import kopf_login
-from customdomains.controller.ports import CertificateEngine, SelfCheck, TextLookup
+from customdomains.controller.ports import CertificateEngine, SelfCheck, TextLookup, WebhookSender
 from customdomains.controller.queue import FairQueue
 from customdomains.controller.reconcile import Reconciler
 from customdomains.controller.store import Store
@@ -42,7 +43,7 @@ from customdomains.model.claim import Claim, parse_claim
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.policy.budget import IssuerLimits
 from customdomains.policy.rules import Rules
-from customdomains.telemetry.metrics import ControllerMetrics
+from customdomains.telemetry.metrics import ControllerMetrics, webhook_counter
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +68,14 @@ class ControllerOptions:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The adapters that the composition root chose; `engines` are by issuer."""
+    """The adapters that the composition root chose; `engines` are by issuer, `webhooks` the URLs
+    that `sender` posts to."""
 
     lookup: TextLookup
     self_check: SelfCheck
     engines: Mapping[str, CertificateEngine]
+    sender: WebhookSender
+    webhooks: tuple[str, ...] = ()
 
 
 def _utc_now() -> datetime:
@@ -127,16 +131,30 @@ class Controller:
             done=self._metrics.job_done,
             checked=self._metrics.checked,
         )
+        announcer = TransitionAnnouncer(self._events)
+        self._courier = Courier(
+            self._store,
+            claim_store,
+            announcer,
+            outside.sender,
+            outside.webhooks,
+            now=now,
+            random=random.random,
+            done=webhook_counter(
+                registry, lambda: sum(len(claim.outbox) for claim in self._store.claims)
+            ),
+        )
         self._reconciler = Reconciler(
             self._store,
             self._agenda,
             claim_store,
             self._domains,
             self._jobs,
-            TransitionAnnouncer(self._events),
+            announcer,
             rules=options.rules,
             now=now,
             random_bytes=secrets.token_bytes,
+            settle=self._courier.settle,
         )
         self._sweep = Sweep(
             self._store,
@@ -192,6 +210,7 @@ class Controller:
             group.create_task(self._events.run(), name="events")
             group.create_task(self._jobs.work(), name="jobs")
             group.create_task(self._sweep.run(), name="sweep")
+            group.create_task(self._courier.work(), name="webhooks")
             group.create_task(
                 work(self._queue, self._reconciler.reconcile, self._backoff, self._reconciled),
                 name="workers",
@@ -225,7 +244,7 @@ class Controller:
             self._pulse.moved()  # until now there was nothing to get on with
         self._queue.add(key)
 
-    def _claim_changed(self, _name: str, old: Claim | None, new: Claim | None) -> None:
+    def _claim_changed(self, name: str, old: Claim | None, new: Claim | None) -> None:
         if new is not None:
             known = self._store.claim(new.domain)
             self._store.put_claim(new)
@@ -234,6 +253,7 @@ class Controller:
                 self._reconciler.tell_of(known, new)
         elif old is not None:
             self._store.drop_claim(old)
+        self._courier.look(name)
 
     def _domain_changed(self, change: Change) -> None:
         if isinstance(change, CustomDomain):

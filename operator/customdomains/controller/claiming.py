@@ -20,6 +20,7 @@ from customdomains.policy.ownership import holder_of
 from customdomains.policy.registration import new_claim
 from customdomains.policy.rules import ClaimRules
 from customdomains.policy.seats import Refusal, enter
+from customdomains.policy.telling import dropped, opened
 from customdomains.policy.world import Announcement, LeaveClaim, World
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class ClaimWriter:
         holder = holder_of(domain, world.namespace_uid)
         claim = new_claim(domain.domain, holder, mint_identity(self._random_bytes))
         claim = replace(claim, standing=replace(claim.standing, release=domain.release))
+        claim = opened(world, claim, claim.id, self._now())
         self._entering[world.key.namespace] += 1
         try:
             created = await self._claims.create(claim)
@@ -85,9 +87,11 @@ class ClaimWriter:
         if isinstance(after, Refusal):
             return True
         seat = next(seat for seat in after.seats if seat.id == identity.id)
+        opening = opened(world, after, seat.id, self._now())
         self._entering[world.key.namespace] += 1
         try:
-            await self.replace(world.key, after, (entered(after, seat),))
+            told = (entered(after, seat), *dropped(after, opening))
+            await self.replace(world.key, opening, told)
         finally:
             self._entering -= Counter((world.key.namespace,))
         return True

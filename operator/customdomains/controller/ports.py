@@ -14,6 +14,7 @@ from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
 from customdomains.model.keys import KeyPair, KeyType
 from customdomains.model.renewal import RenewalInfo
+from customdomains.model.webhook import Receipt
 from customdomains.policy.world import Announcement
 
 
@@ -171,6 +172,14 @@ class Secrets(Protocol):
 
     async def drop_next(self, claim: Claim, name: str) -> None:
         """Delete the key that waited, once it is in the TLS Secret `name`."""
+        ...
+
+
+class WebhookSender(Protocol):
+    """Posts webhooks, signed."""
+
+    async def post(self, url: str, message_id: str, body: bytes) -> Receipt:
+        """One try; it has a deadline, and trouble is in the receipt, never an exception."""
         ...
 
 

@@ -54,8 +54,11 @@ class Reconciler:
         rules: Rules,
         now: Callable[[], datetime],
         random_bytes: RandomBytes,
+        settle: Callable[[Claim], Claim],
     ) -> None:
+        """`settle` takes out of a claim what need not be written with it any more."""
         self._store = store
+        self._settle = settle
         self._agenda = agenda
         self._domains = domains
         self._jobs = jobs
@@ -98,7 +101,7 @@ class Reconciler:
         for _ in range(TURNS):
             due, written = [], False
             for claim, seat in self._store.leftovers(key):
-                plan = leave(claim, seat, self._now(), self._rules.claims)
+                plan = leave(self._settle(claim), seat, self._now(), self._rules.claims)
                 if plan.due is not None:
                     due.append(plan.due)
                 elif isinstance(plan.claim, LeaveClaim):
@@ -128,7 +131,7 @@ class Reconciler:
         return World(
             key=key,
             domain=self._store.domain(key),
-            claim=claim,
+            claim=claim and self._settle(claim),
             namespace_uid=uid,
             memory=self._store.memory(key),
             rules=self._rules,

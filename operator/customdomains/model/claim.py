@@ -38,6 +38,7 @@ from customdomains.model.seat import (
     render_standing,
 )
 from customdomains.model.times import parse_time
+from customdomains.model.webhook import Message, parse_message, render_message
 
 __all__ = [
     "ID_LABEL",
@@ -72,7 +73,8 @@ class Claim:
     """A domain's claim; `domain` is its canonical name and the object's own name.
 
     `reserved_for` is the only namespace that may register the name; a claim that nobody holds
-    yet has the holder `NOBODY` and neither id nor token. `metadata` is what others keep in the
+    (yet, or any more) has the holder `NOBODY` and neither id nor token. `outbox` is what has
+    happened and is still to be told by webhooks, in order. `metadata` is what others keep in the
     object's labels and annotations.
     """
 
@@ -91,6 +93,7 @@ class Claim:
     standing: Standing = _FRESH
     contenders: tuple[Contender, ...] = ()
     reserved_for: str | None = None
+    outbox: tuple[Message, ...] = ()
     metadata: Mapping[str, Any] | None = None
 
     @property
@@ -167,6 +170,7 @@ def render_claim(claim: Claim) -> dict[str, Any]:
             "issueRequestHandled": claim.issue_handled,
             "standing": render_standing(claim.standing) or None,
             "contenders": [render_contender(contender) for contender in claim.contenders],
+            "outbox": [render_message(message) for message in claim.outbox],
         }
     )
     if status:
@@ -181,7 +185,7 @@ def parse_claim(body: Mapping[str, Any]) -> Claim:
         spec = body["spec"]
         status = body.get("status") or {}
         reserved = spec.get("reservedFor")
-        vacant = reserved is not None and "holderRef" not in spec
+        vacant = "holderRef" not in spec and (reserved is not None or bool(status))
         return Claim(
             domain=meta["name"],
             id="" if vacant else spec["id"],
@@ -198,6 +202,7 @@ def parse_claim(body: Mapping[str, Any]) -> Claim:
             standing=_optional(parse_standing, status.get("standing")) or _FRESH,
             contenders=tuple(parse_contender(each) for each in status.get("contenders") or ()),
             reserved_for=reserved,
+            outbox=tuple(parse_message(each) for each in status.get("outbox") or ()),
             metadata={k: meta[k] for k in _KEPT_METADATA if meta.get(k)} or None,
         )
     except KeyError as missing:

@@ -9,6 +9,7 @@ from typing import Any
 
 from customdomains.model.domain import Key
 from customdomains.model.issuance import CertificateRecord, parse_certificate, render_certificate
+from customdomains.model.reasons import Phase
 from customdomains.model.rendering import drop_empty
 from customdomains.model.times import format_optional, parse_time
 
@@ -33,7 +34,8 @@ class Standing:
     `since` is when it was taken (None: with the claim's creation); `vacant_since` when its
     CustomDomain was found gone; `expired_at` when it had proved nothing for too long, and `asked`
     the check request that was known then, so that another one wakes it; `lost_at` when another
-    took the claim over; `release` tells that it is not kept for anybody once it is vacant.
+    took the claim over; `release` tells that it is not kept for anybody once it is vacant; `told`
+    is the phase that was last told by webhooks (None: none was).
     """
 
     since: datetime | None = None
@@ -42,6 +44,7 @@ class Standing:
     asked: str | None = None
     lost_at: datetime | None = None
     release: bool = False
+    told: Phase | None = None
 
     @property
     def active(self) -> bool:
@@ -88,6 +91,7 @@ def render_standing(value: Standing) -> dict[str, Any]:
             "asked": value.asked,
             "lostAt": format_optional(value.lost_at),
             "release": value.release or None,
+            "told": value.told,
         }
     )
 
@@ -101,6 +105,7 @@ def parse_standing(body: Mapping[str, Any]) -> Standing:
         asked=body.get("asked"),
         lost_at=parse_time(body.get("lostAt")),
         release=body.get("release", False),
+        told=Phase(body["told"]) if "told" in body else None,
     )
 
 

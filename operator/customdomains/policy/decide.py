@@ -39,6 +39,7 @@ from customdomains.policy.contending import contend, rest
 from customdomains.policy.findings import judge
 from customdomains.policy.jobs import CompleteOrder, DropNextKey, Job, PlaceOrder
 from customdomains.policy.projection import Scene, project, project_refused, project_unseated
+from customdomains.policy.telling import tell
 from customdomains.policy.world import EnterClaim, MintClaim, Plan, ReplaceClaim, World
 
 PATIENCE = timedelta(seconds=30)
@@ -52,6 +53,11 @@ UNKNOWN_NAMESPACE_DELAY = timedelta(seconds=10)
 
 def decide(world: World, now: datetime) -> Plan:
     """What to do about one domain at `now`."""
+    plan = _decide(world, now)
+    return tell(world, plan, now) if world.rules.claims.webhooks else plan
+
+
+def _decide(world: World, now: datetime) -> Plan:
     domain, claim = world.domain, world.claim
     if domain is None:
         return Plan()

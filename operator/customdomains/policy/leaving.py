@@ -9,6 +9,7 @@ from customdomains.policy import succession
 from customdomains.policy.announcements import moved
 from customdomains.policy.rules import ClaimRules
 from customdomains.policy.schedule import CLAIM_PATIENCE
+from customdomains.policy.telling import dropped, parted
 from customdomains.policy.world import LeaveClaim, Plan
 
 
@@ -23,20 +24,25 @@ def leave(claim: Claim, seat: Contender, now: datetime, rules: ClaimRules) -> Pl
         ends = standing.vacant_since + rules.retention
         if now < ends:
             return Plan(due=ends)
-        return _plan(claim, seat, succession.remove(claim, seat.id, now))
+        return _plan(claim, seat, succession.remove(claim, seat.id, now), now, rules)
     if seat.holder.uid is None:
         patience = (standing.since or claim.created) + CLAIM_PATIENCE
         if now < patience:
             return Plan(due=patience)
         if not _has_come_to_something(claim, seat):
-            return _plan(claim, seat, succession.remove(claim, seat.id, now))
-    return _plan(claim, seat, succession.vacate(claim, seat, now))
+            return _plan(claim, seat, succession.remove(claim, seat.id, now), now, rules)
+    return _plan(claim, seat, succession.vacate(claim, seat, now), now, rules)
 
 
 def _has_come_to_something(claim: Claim, seat: Contender) -> bool:
     return seat.certificate is not None or (seat.id == claim.id and claim.verification is not None)
 
 
-def _plan(claim: Claim, seat: Contender, after: Claim | None) -> Plan:
+def _plan(
+    claim: Claim, seat: Contender, after: Claim | None, now: datetime, rules: ClaimRules
+) -> Plan:
     told = () if after is None else moved(claim, after)
+    if rules.webhooks:
+        after = parted(claim, seat, after, now)
+        told += dropped(claim, after) if after is not None else ()
     return Plan(claim=LeaveClaim(claim, seat, after), announcements=told)

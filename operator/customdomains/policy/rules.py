@@ -16,7 +16,8 @@ class ClaimRules:
     A seat that proves nothing expires after `pending_expiry`; one whose CustomDomain is gone is
     kept for `retention`, its Secret for `secrets_kept`. `contests` tells whether others may contend
     for a name that is held, `contenders` how many seats of others a claim has at most,
-    `per_namespace` how many seats a namespace may have (0: as many as it likes).
+    `per_namespace` how many seats a namespace may have (0: as many as it likes), `webhooks` whether
+    what happens is told by webhooks.
     """
 
     pending_expiry: timedelta = timedelta(days=7)
@@ -25,6 +26,7 @@ class ClaimRules:
     contests: bool = True
     contenders: int = 8
     per_namespace: int = 0
+    webhooks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

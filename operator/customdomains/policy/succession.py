@@ -101,6 +101,11 @@ def remove(claim: Claim, seat_id: str, now: datetime) -> Claim | None:
         return _seated(claim, _awake(heir, now) if heir.standing.active else heir, None)
     if claim.reserved_for is None:
         return None
+    return unheld(claim)
+
+
+def unheld(claim: Claim) -> Claim:
+    """The claim that nobody holds."""
     return replace(_bare(claim), id="", token="", holder=NOBODY, standing=Standing())
 
 
@@ -122,7 +127,8 @@ def _remoteness(seat: Contender) -> int:
 
 def _awake(seat: Contender, now: datetime) -> Contender:
     """The seat as it is for somebody who starts over in it."""
-    return replace(seat, standing=Standing(since=now, release=seat.standing.release))
+    standing = Standing(since=now, release=seat.standing.release, told=seat.standing.told)
+    return replace(seat, standing=standing)
 
 
 def _seated(claim: Claim, seat: Contender, former: Contender | None) -> Claim:

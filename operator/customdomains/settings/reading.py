@@ -14,6 +14,7 @@ from customdomains.model.keys import SIZES, Algorithm
 from customdomains.settings.issuers import Issuer
 from customdomains.settings.schema import Lookups, Settings
 from customdomains.settings.values import Duration, Section, Suffix
+from customdomains.settings.webhooks import fault_in
 from customdomains.settings.wording import in_words
 
 API_VERSION = "config.customdomains.dev/v1"
@@ -164,6 +165,8 @@ def _check(settings: Settings) -> None:
     _check_suffixes(settings)
     _check_zones(settings)
     _check_updates(settings)
+    if (fault := fault_in(settings.webhooks)) is not None:
+        raise SettingsError(fault)
     lookups = settings.lookups
     _at_least("lookups.timeout", lookups.timeout, Duration("10ms"))
     _at_least("lookups.deadline", lookups.deadline, lookups.timeout, " (lookups.timeout)")

@@ -19,6 +19,7 @@ from customdomains.settings.values import (
     Suffix,
     Text,
 )
+from customdomains.settings.webhooks import Webhooks
 
 
 class Delegation(Section, frozen=True):
@@ -162,4 +163,5 @@ class Settings(Section, frozen=True):
     controller: Controller = Controller()
     api: Api = Api()
     dns: Responder = Responder()
+    webhooks: Webhooks = Webhooks()
     logging: Logging = Logging()

@@ -143,6 +143,23 @@ def dns_query_counter(registry: CollectorRegistry) -> Callable[[str, str], None]
     return count
 
 
+def webhook_counter(
+    registry: CollectorRegistry, waiting: Callable[[], int]
+) -> Callable[[str], None]:
+    """Counts tries to deliver webhooks: call it with how one ended. `waiting` is how many messages
+    there are to deliver."""
+    gauge = Gauge("customdomains_webhooks_waiting", "Webhooks to deliver.", registry=registry)
+    gauge.set_function(waiting)
+    counter = Counter(
+        "customdomains_webhooks", "Tries to deliver a webhook.", ["outcome"], registry=registry
+    )
+
+    def count(outcome: str) -> None:
+        counter.labels(outcome).inc()
+
+    return count
+
+
 def count_dns_records(registry: CollectorRegistry, count: Count) -> None:
     """A gauge of the DNSRecords that are served, or not, by `count` at each scrape."""
     text = "DNSRecords by whether they are served: Served, or why not."
