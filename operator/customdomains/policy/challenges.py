@@ -1,7 +1,8 @@
 """How an order's challenges are to be answered: picked by what the DNS shows, in a fixed order.
 
-Behind the CNAME that proves the domain; by a record that stays; behind a CNAME with the account's
-label; over HTTP; by hand. An issuer's settings say which kinds of challenges are used with it.
+Behind the CNAME that proves the domain; by updates of a zone that the platform runs; by a record
+that stays; behind a CNAME with the account's label; over HTTP; by hand. An issuer's settings say
+which kinds of challenges are used with it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ def allowed(rules: Rules, issuer: str) -> tuple[Challenge, ...]:
     return tuple(kind for kind in kinds if kind is not Challenge.HTTP or rules.answers_http)
 
 
+def is_updated(name: str, rules: Rules) -> bool:
+    """Whether the name is in a zone of the platform's where the operator may set records."""
+    return any(f".{name}".endswith(f".{zone}") for zone in rules.updated_zones)
+
+
 def ways_at(
     domain: CustomDomain, claim: Claim, rules: Rules, issuer: str, prospects: Prospects | None
 ) -> tuple[Way, ...]:
@@ -46,6 +52,8 @@ def ways_at(
         return ()
     if Challenge.DNS in kinds and known.method is Method.DELEGATED:
         return (Way(Method.DELEGATED),)
+    if Challenge.DNS in kinds and is_updated(claim.domain, rules):
+        return (Way(Method.UPDATED),)
     found: list[Way] = []
     if prospects is not None and prospects.look.domain == claim.domain:
         found = _found(prospects, issuer, wildcard=domain.wildcard)
@@ -113,7 +121,8 @@ def look_for(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) ->
     if choice is None or not _order_due(domain, claim, rules, now):
         return None
     kinds = allowed(rules, choice.issuers[0])
-    if Challenge.DNS in kinds and claim.verification.method is Method.DELEGATED:
+    delegated = claim.verification.method is Method.DELEGATED
+    if Challenge.DNS in kinds and (delegated or is_updated(claim.domain, rules)):
         return None
     # Over HTTP it is the same for all issuers.
     anywhere = {kind for each in choice.issuers for kind in allowed(rules, each)}

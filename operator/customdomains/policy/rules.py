@@ -47,6 +47,7 @@ class Rules:
     `zone` is the delegation zone (canonical); `issuers` are names, the first is the default, and
     `fallbacks` has for some of them the one to use in its place, never in a circle, `challenges`
     the kinds of challenges that are used with it; `answers_http` tells whether http-01 can be;
+    `updated_zones` are those that the operator may set challenge records in;
     `recheck_interval` is how often a proof is looked at again, `grace_period` how long a proof may
     be gone before the domain fails.
     """
@@ -60,3 +61,4 @@ class Rules:
     fallbacks: Mapping[str, str] = field(default_factory=dict)
     challenges: Mapping[str, tuple[Challenge, ...]] = field(default_factory=dict)
     answers_http: bool = False
+    updated_zones: tuple[str, ...] = ()
