@@ -58,8 +58,8 @@ CHECKS = (
     standin.find_wrong("RecordMissing", "there is no record"),
     standin.prove,
     standin.find_wrong("LookupFailed", "no server answered", state="Unreachable"),
-    standin.prove,
-    standin.prove,
+    prove_what_has_a_certificate,
+    prove_what_has_a_certificate,
 )
 ORDERS = (
     standin.place(),

@@ -61,6 +61,17 @@ class Admission:
         return caller
 
 
+ADMISSION = web.RequestKey("admission", Admission)
+"""Who has let a request in."""
+
+
+async def readmit(request: web.Request) -> None:
+    """For calls that take their time: raises like `Admission.room` where the caller would not be
+    let in any more.
+    """
+    await request[ADMISSION].room(request)
+
+
 def _needed(request: web.Request) -> Right | None:
     resource = request.match_info.route.resource
     method = "GET" if request.method == "HEAD" else request.method

@@ -11,7 +11,7 @@ from customdomains.cluster import ApiClient
 from customdomains.cluster.kinds import DOMAIN_CLAIMS
 from customdomains.model.claim import Claim, parse_claim
 
-LIVE_READS = 4  # at a time: somebody who tries out ids must not load the API server
+LIVE_READS = 8  # at a time: somebody who tries out ids must not load the API server
 
 
 class Follower(Protocol):

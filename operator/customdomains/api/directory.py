@@ -22,6 +22,8 @@ from customdomains.cluster.stores import ClaimStore
 from customdomains.model.claim import ID_LABEL, Claim, Contender, Holder, parse_claim
 from customdomains.model.domain import Key
 
+LIVE_READS = 4  # at a time for one namespace, half of what all may have
+
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -57,7 +59,7 @@ class Directory:
         self._domains_by_id: dict[str, str] = {}
         self._sorted: list[str] = []  # the domains in `_ids`
         self._occupied: set[str] = set()  # those of them whose seat is not vacant
-        self._live = claims.live
+        self._live_here, self._live_all = asyncio.Semaphore(LIVE_READS), claims.live
         claims.follow(self)
 
     async def run(self) -> None:
@@ -127,7 +129,7 @@ class Directory:
         view = self._holder(claim)
         try:
             if view is None:
-                async with self._live:
+                async with self._live_here, self._live_all:
                     view = await self.read_domain(claim.holder.key.name)
         except ApiError as error:
             raise _not_looked_for(error) from error
@@ -143,7 +145,7 @@ class Directory:
         claim = None if domain is None else self._own(self.claims.get(domain))
         if claim is None or claim.id != registration_id:
             try:
-                async with self._live:
+                async with self._live_here, self._live_all:
                     claim = await self._read_by_id(registration_id)
             except ApiError as error:
                 raise _not_looked_for(error) from error
@@ -195,7 +197,7 @@ class Directory:
     async def refresh(self, found: Registration) -> None:
         """Read a registration live, as far as the API server answers."""
         with suppress(ApiError):
-            async with self._live:
+            async with self._live_here, self._live_all:
                 await self.read_claim(found.claim.domain)
                 await self.read_domain(found.domain.key.name)
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from customdomains.api.admission import Admission
+from customdomains.api.admission import ADMISSION, Admission
 from customdomains.api.answers import problem
 from customdomains.api.errors import (
     AlreadyRegistered,
@@ -97,6 +97,7 @@ class Gate:
                 return await handler(request)
             if request.match_info.http_exception is not None:
                 return await handler(request)
+            request[ADMISSION] = self._admission
             room = await self._admission.room(request)
             if (request.content_length or 0) > MAX_BODY:
                 return _too_large()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from customdomains.api import calls, views
+from customdomains.api.admission import readmit
 from customdomains.api.answers import json_answer, problem
 from customdomains.api.errors import NotThere
 from customdomains.api.idempotency import given_key
@@ -46,6 +48,7 @@ class Handlers:
         found, ending = await request[ROOM].waiting.wait(
             _id(request), wanted, lambda: _has_left(request)
         )
+        await readmit(request)
         answer = json_answer(views.domain(found, self._zone))
         answer.headers["Customdomains-Wait"] = ending
         return answer
@@ -53,7 +56,10 @@ class Handlers:
     async def events(self, request: web.Request) -> web.StreamResponse:
         """GET /domains/{id}/events."""
         return await request[ROOM].streams.answer(
-            request, _id(request), lambda found: views.domain(found, self._zone)
+            request,
+            _id(request),
+            lambda found: views.domain(found, self._zone),
+            still=partial(readmit, request),
         )
 
     async def delete(self, request: web.Request) -> web.Response:

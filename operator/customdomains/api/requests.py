@@ -19,7 +19,7 @@ from customdomains.api.errors import (
     no_such_domain,
     storage_failed,
 )
-from customdomains.api.places import Places
+from customdomains.api.places import Share
 from customdomains.api.resources import DomainView, Registration, parse_view
 from customdomains.api.verdicts import (
     condition,
@@ -49,7 +49,7 @@ class Requests:
     """
 
     def __init__(
-        self, client: ApiClient, directory: Directory, timeout: float, places: Places
+        self, client: ApiClient, directory: Directory, timeout: float, places: Share
     ) -> None:
         self._client = client
         self._directory = directory

@@ -80,7 +80,7 @@ class Rooms:
         return Room(
             directory,
             Registrar(client, directory, options.rules),
-            Requests(client, directory, options.controller_timeout, self.asks),
-            Waiting(directory, self.waits),
-            Streams(directory, self.streams),
+            Requests(client, directory, options.controller_timeout, self.asks.share()),
+            Waiting(directory, self.waits.share()),
+            Streams(directory, self.streams.share()),
         )

@@ -8,17 +8,18 @@ import random
 import re
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
 from aiohttp import web
 
 from customdomains.api.directory import Directory
-from customdomains.api.errors import Failed, NotThere
-from customdomains.api.following import fits_together, following
-from customdomains.api.places import Places
+from customdomains.api.errors import Busy, Failed, NotPermitted, NotThere, Stranger
+from customdomains.api.following import Follower, fits_together, following
+from customdomains.api.places import Share
 from customdomains.api.resources import Registration
 
 MAX_STREAMS = 512
@@ -50,11 +51,29 @@ class Mark(NamedTuple):
 Render = Callable[[Registration], bytes]
 """What is told of a domain, in one line."""
 
+Still = Callable[[], Awaitable[object]]
+"""Raises `Stranger` or `NotPermitted` once the caller may not listen any more, and another
+`CallError` while that can't be told.
+"""
+
+
+async def _no_matter() -> None:
+    """For callers whose right to listen lasts as long as the stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """What is told, for how many seconds at most, and to whom."""
+
+    render: Render
+    lifetime: float
+    still: Still
+
 
 class Streams:
     """Streams about domains of the directory's namespace."""
 
-    def __init__(self, directory: Directory, places: Places) -> None:
+    def __init__(self, directory: Directory, places: Share) -> None:
         self._directory = directory
         self._places = places
 
@@ -64,9 +83,10 @@ class Streams:
         registration_id: str,
         render: Render,
         lifetime: float = math.inf,
+        still: Still = _no_matter,
     ) -> web.StreamResponse:
-        """Send events until the domain is deleted, the client goes or lags, or it is time: within
-        `lifetime` seconds.
+        """Send events until the domain is deleted, the client goes, lags or has lost the right to
+        them (by `still`), or it is time: within `lifetime` seconds.
 
         Raises `NotThere`, `Failed` and `Busy` as long as nothing is sent.
         """
@@ -78,9 +98,8 @@ class Streams:
             await response.prepare(request)
             _bound(request.transport)
             try:
-                async with aclosing(
-                    self._events(registration_id, known, bell, render, lifetime)
-                ) as events:
+                telling = _Telling(render, lifetime, still)
+                async with aclosing(self._events(registration_id, known, bell, telling)) as events:
                     async for event in events:
                         async with asyncio.timeout(PATIENCE):
                             await response.write(event)
@@ -94,30 +113,28 @@ class Streams:
         registration_id: str,
         known: Mark | None,
         bell: asyncio.Event,
-        render: Render,
-        lifetime: float,
+        telling: _Telling,
     ) -> AsyncGenerator[bytes, None]:
         """What is to be sent, when it is due."""
         yield b"retry: %d\n\n" % random.randint(*_COME_BACK)  # noqa: S311 - no secret
         usual = LIFETIME * random.uniform(0.67, 1.33)  # noqa: S311
-        end = time.monotonic() + min(usual, lifetime)
+        end = time.monotonic() + min(usual, telling.lifetime)
         told: bytes | None = None
         with following(self._directory, registration_id, bell) as follower:
             while True:
                 try:
-                    found = await follower.look()
-                    if told is None and known is not None and _is_behind(found, known):
-                        # Another replica knew more. Nobody is to be told what has been before.
-                        await self._directory.refresh(found)
-                        found = await follower.look()
+                    await telling.still()
+                    found = await self._look(follower, known if told is None else None)
                 except NotThere:
                     gone = msgspec.json.encode({"id": registration_id})
                     yield b"event: deleted\ndata: %s\n\n" % gone
                     return
-                except Failed:
+                except (Stranger, NotPermitted):
+                    return
+                except (Failed, Busy):
                     pass  # as soon as it can be said
                 else:
-                    data, mark = render(found), _mark(found)
+                    data, mark = telling.render(found), _mark(found)
                     if told is None and mark == known:
                         told = data
                     if told is None or (data != told and fits_together(found)):
@@ -128,6 +145,15 @@ class Streams:
                     return
                 if not await follower.news(min(left, HEARTBEAT)):
                     yield b":\n\n"
+
+    async def _look(self, follower: Follower, known: Mark | None) -> Registration:
+        """The domain as it is now; not as it was before the state `known`."""
+        found = await follower.look()
+        if known is not None and _is_behind(found, known):
+            # Another replica knew more. Nobody is to be told what has been before.
+            await self._directory.refresh(found)
+            found = await follower.look()
+        return found
 
 
 def _mark(found: Registration) -> Mark:

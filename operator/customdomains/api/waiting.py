@@ -14,7 +14,7 @@ from customdomains.api import checking
 from customdomains.api.directory import Directory
 from customdomains.api.errors import Failed, Refused
 from customdomains.api.following import fits_together, following
-from customdomains.api.places import Places
+from customdomains.api.places import Share
 from customdomains.api.resources import Registration
 from customdomains.model.reasons import Phase
 
@@ -74,7 +74,7 @@ def _seconds(text: str) -> int:
 class Waiting:
     """Waits for domains of the directory's namespace."""
 
-    def __init__(self, directory: Directory, places: Places) -> None:
+    def __init__(self, directory: Directory, places: Share) -> None:
         self._directory = directory
         self._places = places
 
