@@ -47,6 +47,7 @@ from customdomains.wiring import (
     acme_engine,
     api_options,
     host_lookup,
+    http_reach,
     lookup,
     own_zones,
     raise_file_limit,
@@ -199,6 +200,8 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
         resolvers = make_resolvers(settings.lookups.resolvers)
         for resolver in resolvers:
             stack.push_async_callback(resolver.close)
+        http = http_reach(settings, resolvers)
+        stack.push_async_callback(http.close)
         controller = Controller(
             ControllerOptions(
                 identity=f"{socket.gethostname()}-{secrets.token_hex(4)}",
@@ -213,6 +216,7 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
             Outside(
                 lookup=lookup(settings, resolvers),
                 self_check=ResponderSelfCheck(settings.delegation.responders),
+                http=http,
                 engines=engines,
                 sender=sender,
                 webhooks=settings.webhooks.urls,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from customdomains.acme import AcmeEngine, ExternalAccount, IssuerOptions
+from customdomains.acme.reaching import HttpReach
 from customdomains.api.mounted import Mounted, MountedFileError
 from customdomains.api.options import ApiOptions, ClusterTokens, TokenFile
 from customdomains.cluster.accounts import AccountKeys
@@ -17,6 +18,7 @@ from customdomains.dns.hosts import HostLookup
 from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
 from customdomains.dns.resolvers import Resolver
 from customdomains.dns.zone import DelegationZone, Zone
+from customdomains.model.certificate import Challenge
 from customdomains.model.dnszones import OwnZones
 from customdomains.model.keys import key_type
 from customdomains.policy.rules import ClaimRules, NameRules, Rules
@@ -41,6 +43,7 @@ def api_options(settings: Settings) -> ApiOptions:
         registered_status=api.registered_status,
         controller_timeout=api.controller_timeout.seconds,
         ask=None if api.ask_listen is None else split_listen(api.ask_listen),
+        challenges=None if api.challenge_listen is None else split_listen(api.challenge_listen),
         zones=settings.dns.zones,
         records_namespace=records_namespace(settings),
     )
@@ -120,6 +123,11 @@ def host_lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> HostLook
     return HostLookup(resolvers, timeout=lookups.timeout.seconds, deadline=lookups.deadline.seconds)
 
 
+def http_reach(settings: Settings, resolvers: tuple[Resolver, ...]) -> HttpReach:
+    """The way to the domains' own addresses over HTTP, as CAs go it."""
+    return HttpReach(host_lookup(settings, resolvers).addresses, port=settings.lookups.http_port)
+
+
 def served_zones(settings: Settings) -> tuple[DelegationZone, tuple[Zone, ...]]:
     """The delegation zone and the others, all with the same name servers. Raises ValueError."""
     delegation = settings.delegation
@@ -161,6 +169,12 @@ def rules(settings: Settings) -> Rules:
             allowed=settings.names.allowed_suffixes,
             private_suffixes=settings.names.private_suffixes == "Allow",
         ),
+        challenges={
+            issuer.name: tuple(Challenge(kind) for kind in issuer.challenges)
+            for issuer in settings.issuers
+            if issuer.challenges is not None
+        },
+        answers_http=settings.api.challenge_listen is not None,
     )
 
 

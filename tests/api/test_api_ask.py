@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from customdomains.api import ApiOptions, serving
 from customdomains.api.ask import Known, answering_edges, canonical
 from customdomains.api.listening import Bounds
-from customdomains.api.metrics import AskMetrics
+from customdomains.api.metrics import PublicMetrics
 from customdomains.cluster import ApiClient, load_connection
 from customdomains.cluster.kinds import DOMAIN_CLAIMS
 from customdomains.model.claim import Claim, Holder, render_claim
@@ -65,7 +65,9 @@ async def asking(bounds: Bounds = BOUNDS) -> AsyncIterator[Edge]:
     registry = CollectorRegistry()
     known = Known(claims.get, lambda: edge.synced, RULES)
     async with (
-        answering_edges("127.0.0.1", 0, known, AskMetrics(registry), bounds) as port,
+        answering_edges(
+            "127.0.0.1", 0, known, PublicMetrics(registry, "ask", "Questions"), bounds
+        ) as port,
         aiohttp.ClientSession() as session,
     ):
         edge = Edge(f"http://127.0.0.1:{port}", port, session, registry, claims)

@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 from fake_api import CLAIMS, DOMAINS, FakeApi, FakeClient, Json
-from fake_outside import ZONE, FakeCa, FakeDns, FakeEngine, FakeSelfCheck
+from fake_outside import ZONE, FakeCa, FakeDns, FakeEngine, FakeHttp, FakeSelfCheck
 from fake_receivers import FakeReceivers, FakeSender
 from virtual_time import VirtualLoop
 
@@ -21,6 +21,7 @@ from customdomains.controller.delivering import Courier
 from customdomains.controller.engine import Backoff, work
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
+from customdomains.controller.prospecting import Prospecting
 from customdomains.controller.queue import FairQueue
 from customdomains.controller.reconcile import Reconciler
 from customdomains.controller.store import Store
@@ -98,11 +99,15 @@ class Process:
         self._backoff = Backoff(self.agenda, now, spread)
         claims, secrets = ClaimStore(client), CertificateSecrets(client)  # type: ignore[arg-type]
         domains = DomainStore(client)  # type: ignore[arg-type]
+        self.http = FakeHttp()
+        engines = {"main": FakeEngine(ca, self._step, keys.make)}
+        prospecting = Prospecting(dns, engines, self.http, zone=ZONE, now=now, monotonic=loop.time)
         issuing = Issuing(
             claims,
             secrets,
-            {"main": FakeEngine(ca, self._step, keys.make)},
+            engines,
             self.self_check,
+            prospecting,
             zone=ZONE,
         )
         self.admission = Admission(self.store, limits or {}, now=now, wake=self.queue.add)
@@ -111,6 +116,7 @@ class Process:
             self.jobs = JobRunner(
                 self.store,
                 dns,
+                prospecting,
                 issuing,
                 now=now,
                 wake=self.queue.add,

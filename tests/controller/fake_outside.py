@@ -272,6 +272,7 @@ class FakeEngine:
         answered: tuple[str, ...],
         *,
         challenge: Challenge = Challenge.DNS,
+        ready: Step | None = None,
     ) -> IssuedCertificate:
         assert answered == self._ca.orders[url].digests
         await asyncio.sleep(CA_LATENCY)
@@ -290,6 +291,16 @@ class FakeSelfCheck:
     async def serves(self, name: str, texts: tuple[str, ...]) -> bool:
         await asyncio.sleep(CA_LATENCY)
         return not self.silent
+
+
+class FakeHttp:
+    """Whether domains lead to our api process."""
+
+    reached = False
+
+    async def serves(self, domain: str, path: str, body: str, *, patient: bool = False) -> bool:
+        await asyncio.sleep(CA_LATENCY)
+        return self.reached
 
 
 def secret_data(body: dict[str, Any]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -71,14 +71,17 @@ async def authorize(
     pace: Pace,
     names: tuple[str, ...],
     authorizations: Sequence[tuple[str, messages.Authorization]],
+    *,
     kind: Challenge = Challenge.DNS,
     values: tuple[str, ...] | None = None,
+    ready: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
     """Answer the challenges of `kind` that wait for it, once each; whether all that is now valid.
 
     `authorizations` come with their URLs. Where it is not all valid, the CA is looking.
     A challenge whose answer is none of `values` (where they are known) is not answered: the CA
-    would look for it in vain.
+    would look for it in vain. `ready` is awaited before the first one is; what it raises passes
+    through.
 
     Raises OrderError(CHALLENGE_FAILED) where the CA has looked in vain: with the order lost,
     or, where it would look again if asked (section 8.2), without, after asking a few times.
@@ -89,6 +92,8 @@ async def authorize(
         wanted = answer_of(each.challenge, signer.key)
         if values is not None and wanted is not None and wanted not in values:
             raise _outdated(each.name)
+    if waiting and ready is not None:
+        await ready()
     for number in range(_ANSWERS):
         if number > 0:
             await pace.pause()

@@ -123,6 +123,7 @@ class AcmeEngine:
         answered: tuple[str, ...] | None = None,
         *,
         challenge: Challenge = Challenge.DNS,
+        ready: Callable[[], Awaitable[None]] | None = None,
     ) -> IssuedCertificate:
         """Bring the order at `url` to its certificate; see `CertificateEngine.complete`.
 
@@ -138,6 +139,7 @@ class AcmeEngine:
             self._timing,
             kind=challenge,
             values=answered,
+            ready=ready,
             preferred_chain=self._options.preferred_chain,
         )
         try:

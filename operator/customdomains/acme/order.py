@@ -46,9 +46,11 @@ class OrderRun:
         *,
         kind: Challenge = Challenge.DNS,
         values: tuple[str, ...] | None = None,
+        ready: Callable[[], Awaitable[None]] | None = None,
         preferred_chain: str | None = None,
     ) -> None:
-        """`values` are what is in place for challenges of `kind`, None where anything may be;
+        """`values` are what is in place for challenges of `kind`, None where anything may be,
+        `ready` makes sure of it before the CA is told;
         `preferred_chain` as in `IssuerOptions`."""
         self._url = url
         self._names = names
@@ -57,6 +59,7 @@ class OrderRun:
         self._timing = timing
         self._kind = kind
         self._values = values
+        self._ready = ready
         self._preferred_chain = preferred_chain
         self._pace = Pace(timing)
         self._key: PrivateKey | None = None
@@ -127,7 +130,13 @@ class OrderRun:
             authorizations = await fetch_authorizations(self._account, order)
         with_urls = list(zip(order.authorizations, authorizations, strict=True))
         return await authorize(
-            self._account, self._pace, self._names, with_urls, self._kind, self._values
+            self._account,
+            self._pace,
+            self._names,
+            with_urls,
+            kind=self._kind,
+            values=self._values,
+            ready=self._ready,
         )
 
     async def _finalize(self, order: messages.Order) -> messages.Order:

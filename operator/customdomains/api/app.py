@@ -17,12 +17,13 @@ from customdomains.api.admission import Admission
 from customdomains.api.ask import Known, answering_edges
 from customdomains.api.auth import Tokens
 from customdomains.api.callers import Access, Anybody
+from customdomains.api.challenges import answering_challenges
 from customdomains.api.claims import Claims
 from customdomains.api.gate import MAX_BODY, Gate
 from customdomains.api.handlers import Handlers, Probes
 from customdomains.api.listening import Bounds, Connections
 from customdomains.api.load import Load
-from customdomains.api.metrics import AskMetrics, HttpMetrics
+from customdomains.api.metrics import HttpMetrics, PublicMetrics
 from customdomains.api.options import ApiOptions, ClusterTokens, TokenFile
 from customdomains.api.recordhandlers import RecordHandlers
 from customdomains.api.records import Records
@@ -41,12 +42,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server at work: the port it listens on, the one where edge proxies ask (None where they
-    can't), and the watches, which end only by failing.
+    """A server at work: the port it listens on, the one where edge proxies ask and where CAs do
+    (None where they can't), and the watches, which end only by failing.
     """
 
     port: int
     ask_port: int | None
+    challenge_port: int | None
     watching: asyncio.Task[None]
 
 
@@ -64,6 +66,9 @@ async def run_api(
     """
     async with serving(options, client, registry, hosts) as server:
         _log.info("Serving the HTTP API on %s:%d", options.host or "*", server.port)
+        if options.challenges is not None:
+            where = options.challenges[0] or "*"
+            _log.info("Answering http-01 challenges on %s:%d", where, server.challenge_port)
         if options.ask is not None:
             _log.info("Answering edge proxies on %s:%d", options.ask[0] or "*", server.ask_port)
         stopping = asyncio.create_task(stop.wait())
@@ -111,8 +116,9 @@ async def serving(
             async with (
                 connections.listening(options.host or None, options.port) as port,
                 _edges(options, registry, rooms.claims) as ask_port,
+                _challenges(options, registry, rooms.claims) as challenge_port,
             ):
-                yield Server(port, ask_port, watching)
+                yield Server(port, ask_port, challenge_port, watching)
             # aiohttp drops what comes in on a connection once it drains: who has just got one, or
             # is sending a body, would wait in vain.
             await asyncio.sleep(_SETTLE)
@@ -157,7 +163,19 @@ def _edges(
     host, port = options.ask
     mirror = claims.mirror
     known = Known(mirror.get, lambda: mirror.cache.synced, options.rules)
-    return answering_edges(host or None, port, known, AskMetrics(registry))
+    metrics = PublicMetrics(registry, "ask", "Questions of edge proxies")
+    return answering_edges(host or None, port, known, metrics)
+
+
+def _challenges(
+    options: ApiOptions, registry: CollectorRegistry, claims: Claims
+) -> AbstractAsyncContextManager[int | None]:
+    if options.challenges is None:
+        return nullcontext()
+    host, port = options.challenges
+    mirror = claims.mirror
+    known = Known(mirror.get, lambda: mirror.cache.synced, options.rules)
+    return answering_challenges(host or None, port, known, registry)
 
 
 def _gate(

@@ -6,10 +6,8 @@ without credentials, because edge proxies send none.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,9 +18,9 @@ from aiohttp import web
 
 from customdomains.api.answers import JSON, problem
 from customdomains.api.errors import Refused
-from customdomains.api.listening import Bounds, Connections
-from customdomains.api.metrics import AskMetrics
-from customdomains.api.speaking import Speaker
+from customdomains.api.listening import Bounds
+from customdomains.api.metrics import PublicMetrics
+from customdomains.api.public import answering
 from customdomains.model.claim import Claim
 from customdomains.model.names import NameRefusedError, a_labels
 from customdomains.policy.edge import may_be_served
@@ -36,8 +34,6 @@ _PLAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,6
 _MAX_NAME = 253  # characters, RFC 1035
 _METHODS = frozenset({"GET", "HEAD"})
 _BOUNDS = Bounds()
-_SETTLE = 0.1  # seconds at the end for those who have just connected to ask
-_DRAIN = 1.0  # seconds for the last answers to be taken
 
 _log = logging.getLogger(__name__)
 
@@ -55,34 +51,15 @@ class Known:
 
 @asynccontextmanager
 async def answering_edges(
-    host: str | None, port: int, known: Known, metrics: AskMetrics, bounds: Bounds = _BOUNDS
+    host: str | None, port: int, known: Known, metrics: PublicMetrics, bounds: Bounds = _BOUNDS
 ) -> AsyncIterator[int]:
     """Answer while the body runs; the port listened on is yielded. Raises OSError."""
 
-    async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        begun = connections.answering(request.transport)
-        response = _answer(request, known)
-        metrics.answered(response.status, time.perf_counter() - begun)
-        return response
+    def answer(request: web.BaseRequest) -> web.Response:
+        return _answer(request, known)
 
-    def make() -> Speaker:
-        # A body means nothing here, so none is waited for.
-        return Speaker(server, connections, malformed, keepalive=bounds.keepalive, lingering=0)
-
-    def malformed(code: int) -> None:
-        metrics.answered(code, 0.0)
-
-    server = web.Server(answer)
-    connections = Connections(make, bounds)
-    metrics.watch_connections(lambda: len(connections))
-    try:
-        async with connections.kept_in_bounds():
-            async with connections.listening(host, port) as listened:
-                yield listened
-            await asyncio.sleep(_SETTLE)
-    finally:
-        server.pre_shutdown()
-        await server.shutdown(_DRAIN)
+    async with answering(host, port, answer, metrics, bounds) as listened:
+        yield listened
 
 
 def _answer(request: web.BaseRequest, known: Known) -> web.Response:

@@ -75,25 +75,25 @@ class HttpMetrics:
         self._in_flight.set_function(number)
 
 
-class AskMetrics:
-    """What edge proxies were answered."""
+class PublicMetrics:
+    """What was answered at a listener where anybody may ask."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics, so once a registry."""
+    def __init__(self, registry: CollectorRegistry, name: str, what: str) -> None:
+        """Registers `customdomains_<name>_*`, so once a registry; `what` is counted, in words."""
         self._requests = Counter(
-            "customdomains_ask_requests",
-            "Questions of edge proxies answered, by code: 200 is yes, 404 no.",
+            f"customdomains_{name}_requests",
+            f"{what} answered, by code: 200 is yes, 404 no.",
             ("code",),
             registry=registry,
         )
         self._seconds = Histogram(
-            "customdomains_ask_seconds",
-            "Seconds from a question's last bytes to its answer.",
+            f"customdomains_{name}_seconds",
+            "Seconds from a request's last bytes to its answer.",
             buckets=_ASK_BUCKETS,
             registry=registry,
         )
         self._connections = Gauge(
-            "customdomains_ask_connections", "Connections of edge proxies.", registry=registry
+            f"customdomains_{name}_connections", "Connections of who asks that.", registry=registry
         )
 
     def answered(self, code: int, seconds: float) -> None:

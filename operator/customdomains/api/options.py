@@ -35,8 +35,9 @@ class ApiOptions:
     as well. `rules` say which domains may be registered; `registered_status` answers for one that
     is held already (409 or 500); `controller_timeout` is in seconds. With `authentication` None
     nobody is asked for a token; port 0 takes any. `ask` is where edge proxies may ask (host and
-    port), None for nowhere. The platform's own DNS records are the DNSRecords in
-    `records_namespace`; they may stand in the delegation zone and in `zones`.
+    port), `challenges` where CAs fetch the answers to http-01 challenges, None for nowhere. The
+    platform's own DNS records are the DNSRecords in `records_namespace`; they may stand in the
+    delegation zone and in `zones`.
     """
 
     host: str
@@ -48,6 +49,7 @@ class ApiOptions:
     registered_status: int = 500
     controller_timeout: float = 15.0
     ask: tuple[str, int] | None = None
+    challenges: tuple[str, int] | None = None
     zones: tuple[str, ...] = ()
     records_namespace: str = "customdomains"
     bounds: Bounds = _BOUNDS

@@ -33,7 +33,14 @@ from customdomains.controller.jobs import JobRunner
 from customdomains.controller.leadership import Elector, LeaseTimes
 from customdomains.controller.liveness import Pulse
 from customdomains.controller.login import kopf_login
-from customdomains.controller.ports import CertificateEngine, SelfCheck, TextLookup, WebhookSender
+from customdomains.controller.ports import (
+    CertificateEngine,
+    HttpCheck,
+    SelfCheck,
+    TextLookup,
+    WebhookSender,
+)
+from customdomains.controller.prospecting import Prospecting
 from customdomains.controller.queue import FairQueue
 from customdomains.controller.reconcile import Reconciler
 from customdomains.controller.store import Store
@@ -73,6 +80,7 @@ class Outside:
 
     lookup: TextLookup
     self_check: SelfCheck
+    http: HttpCheck
     engines: Mapping[str, CertificateEngine]
     sender: WebhookSender
     webhooks: tuple[str, ...] = ()
@@ -105,11 +113,20 @@ class Controller:
         self._events = EventSink(client, instance=options.identity)
         self._backoff = Backoff(self._agenda, now, random.random)
         claim_store, certificate_secrets = ClaimStore(client), CertificateSecrets(client)
+        prospecting = Prospecting(
+            outside.lookup,
+            outside.engines,
+            outside.http,
+            zone=options.rules.zone,
+            now=now,
+            monotonic=time.monotonic,
+        )
         issuing = Issuing(
             claim_store,
             certificate_secrets,
             outside.engines,
             outside.self_check,
+            prospecting,
             zone=options.rules.zone,
         )
         self._metrics = ControllerMetrics(
@@ -123,6 +140,7 @@ class Controller:
         self._jobs = JobRunner(
             self._store,
             outside.lookup,
+            prospecting,
             issuing,
             now=now,
             wake=self._enqueue,

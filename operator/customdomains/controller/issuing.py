@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from customdomains.cluster.errors import Forbidden, Invalid, Unavailable
 from customdomains.cluster.secrets import ForeignSecretError
 from customdomains.controller.ports import CertificateEngine, Claims, Secrets, SelfCheck
+from customdomains.controller.prospecting import Prospecting
 from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
 from customdomains.model.claim import Claim
 from customdomains.model.reasons import Reason
@@ -38,6 +39,7 @@ class Issuing:
         secrets: Secrets,
         engines: Mapping[str, CertificateEngine],
         self_check: SelfCheck,
+        prospecting: Prospecting,
         *,
         zone: str,
     ) -> None:
@@ -45,6 +47,7 @@ class Issuing:
         self._secrets = secrets
         self._engines = engines
         self._self_check = self_check
+        self._prospecting = prospecting
         self._zone = zone
 
     async def place(self, job: PlaceOrder) -> PlacedOrder:
@@ -83,6 +86,9 @@ class Issuing:
         async def make() -> str:
             return await engine.make_key(job.key_type, lambda: self._secrets.current(claim))
 
+        async def ready() -> None:
+            await self._prospecting.require_answered(claim, order)
+
         async def key_for_finalize() -> str:
             nonlocal key
             await still()
@@ -97,6 +103,7 @@ class Issuing:
                 key_for_finalize,
                 (*order.digests, *order.responses),
                 challenge=order.challenge,
+                ready=ready,
             )
         with _told():
             await self._secrets.store(

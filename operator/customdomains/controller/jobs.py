@@ -17,6 +17,7 @@ from customdomains.controller.engine import Backoff
 from customdomains.controller.issuing import Issuing, StaleClaimError
 from customdomains.controller.lanes import Lane
 from customdomains.controller.ports import TextLookup
+from customdomains.controller.prospecting import Prospecting
 from customdomains.controller.store import Store
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
 from customdomains.model.domain import Key
@@ -33,6 +34,7 @@ from customdomains.policy.jobs import (
     PlaceOrder,
 )
 from customdomains.policy.nearby import after, enough
+from customdomains.policy.prospects import Prospects
 from customdomains.policy.schedule import PROOF_FRESHNESS
 from customdomains.policy.world import Check, Memory, RenewalCheck
 
@@ -74,6 +76,7 @@ class JobRunner:
         self,
         store: Store,
         lookup: TextLookup,
+        prospecting: Prospecting,
         issuing: Issuing,
         *,
         now: Callable[[], datetime],
@@ -85,6 +88,7 @@ class JobRunner:
     ) -> None:
         self._store = store
         self._lookup = lookup
+        self._prospecting = prospecting
         self._issuing = issuing
         self._now = now
         self._wake = wake
@@ -149,15 +153,10 @@ class JobRunner:
 
     async def _check(self, key: Key, started: _Started[CheckDns]) -> None:
         job, began = started.job, self._now()
-        try:
-            evidence = await self._lookup.look_up(
-                job.name, nearby=job.nearby, enough=partial(enough, job)
-            )
-        except Exception:
-            log.exception("%s: CheckDns broke", key)
-            evidence = Evidence(job.name, ())
+        evidence, prospects = await asyncio.gather(self._look_up(key, job), self._prospects(job))
         memory = self._store.memory(key)
-        check = after(memory.check, Check(self._now(), evidence, job.request), job)
+        found = Check(self._now(), evidence, job.request, prospects=prospects)
+        check = after(memory.check, found, job)
         self._ended(
             key,
             started,
@@ -183,6 +182,18 @@ class JobRunner:
         check = RenewalCheck(job.ari_id, self._now(), info, again_at)
         self._ended(key, started, replace(self._store.memory(key), asking=False, renewal=check))
         self._done("AskRenewal", ended)
+
+    async def _look_up(self, key: Key, job: CheckDns) -> Evidence:
+        try:
+            return await self._lookup.look_up(
+                job.name, nearby=job.nearby, enough=partial(enough, job)
+            )
+        except Exception:
+            log.exception("%s: CheckDns broke", key)
+            return Evidence(job.name, ())
+
+    async def _prospects(self, job: CheckDns) -> Prospects | None:
+        return None if job.look is None else await self._prospecting.look(job.look)
 
     async def _order(self, key: Key, started: _Started[OrderJob]) -> None:
         outcome: Outcome = None

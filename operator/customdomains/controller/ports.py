@@ -5,7 +5,7 @@ Everything that talks to the API server raises `ApiError` when it can't.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from customdomains.model.certificate import CaIdentity, Challenge, IssuedCertificate, PlacedOrder
@@ -42,6 +42,27 @@ class SelfCheck(Protocol):
         ...
 
 
+class ZoneUpdates(Protocol):
+    """Changes zones that the platform runs; raises `OrderError`."""
+
+    async def put(self, name: str, texts: Iterable[str]) -> None:
+        """Add TXT records with the values `texts` at `name`, beside what is there."""
+        ...
+
+    async def remove(self, name: str, texts: Iterable[str]) -> None:
+        """Take exactly these TXT records away."""
+        ...
+
+
+class HttpCheck(Protocol):
+    """Asks domains over HTTP, as a CA does for http-01."""
+
+    async def serves(self, domain: str, path: str, body: str, *, patient: bool = False) -> bool:
+        """Whether every address of `domain` answers `path` with `body`; with `patient` it is
+        waited for, for a bounded time. Never raises."""
+        ...
+
+
 class CertificateEngine(Protocol):
     """One issuer's ACME client. `place` and `complete` raise `OrderError`, and what the store of
     the account's key raises."""
@@ -73,11 +94,13 @@ class CertificateEngine(Protocol):
         answered: tuple[str, ...],
         *,
         challenge: Challenge = Challenge.DNS,
+        ready: Callable[[], Awaitable[None]] | None = None,
     ) -> IssuedCertificate:
         """Take up the order at `url` wherever it stands and bring it to its certificate.
 
         The answers to the challenges of the kind `challenge`, `answered`, are in place before this
-        is called; where the challenges want others by now, the order is lost. `key_for_finalize` is
+        is called; where the challenges want others by now, the order is lost. `ready` is
+        awaited before the CA is told so, what it raises passes through. `key_for_finalize` is
         awaited before the certificate's key is needed; it makes sure of the right to go on and
         returns the private key (PEM, PKCS#8), which it has stored durably. What it raises
         passes through.

@@ -14,6 +14,9 @@ KeySize = Annotated[
 ]
 
 
+ChallengeKind = Literal["dns-01", "dns-account-01", "dns-persist-01", "http-01"]
+
+
 class ExternalAccountBinding(Section, frozen=True):
     """What binds the ACME account to a customer of the CA (RFC 8555 section 7.3.4).
 
@@ -37,7 +40,8 @@ class Issuer(Section, frozen=True):
 
     `caBundle` (a PEM file) replaces the system's trust for the CA's own TLS. `profile` is one of
     those that the CA's directory offers. `preferredChain` is the common name of the root that the
-    chain should lead to, where the CA offers several.
+    chain should lead to, where the CA offers several. `challenges` are the kinds that are used;
+    without it the two of RFC 8555, dns-01 and http-01 (where `api.challengeListen` is set).
     """
 
     name: ObjectName
@@ -48,3 +52,4 @@ class Issuer(Section, frozen=True):
     profile: Text | None = None
     private_key: PrivateKey = PrivateKey()
     preferred_chain: Text | None = None
+    challenges: tuple[ChallengeKind, ...] | None = None

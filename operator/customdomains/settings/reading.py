@@ -151,6 +151,7 @@ def _decode(kind: type, value: Any) -> Any:
 def _check(settings: Settings) -> None:
     """What takes more than one field, or more than its form, to tell."""
     _check_issuers(settings.issuers)
+    _check_challenges(settings)
     authentication = settings.api.authentication
     if authentication.mode == "Token" and not authentication.token_file:
         raise SettingsError(
@@ -189,6 +190,27 @@ def _check_issuers(issuers: tuple[Issuer, ...]) -> None:
             raise SettingsError(
                 f"issuers[{place}].privateKey.size: {size} is not possible with {algorithm}; it "
                 f"has to be one of {', '.join(map(str, sizes))}"
+            )
+
+
+def _check_challenges(settings: Settings) -> None:
+    """A list that nothing comes of, or that names what can't be answered."""
+    for place, issuer in enumerate(settings.issuers):
+        kinds, path = issuer.challenges, f"issuers[{place}].challenges"
+        if kinds is None:
+            continue
+        if not kinds:
+            raise SettingsError(
+                f"{path}: it is empty, so no certificate could be had; name a kind of challenge, "
+                "or leave it out for dns-01 and http-01"
+            )
+        doubles = [kind for kind in kinds if kinds.count(kind) > 1]
+        if doubles:
+            raise SettingsError(f"{path}: {doubles[0]!r} is there twice; once is enough")
+        if "http-01" in kinds and settings.api.challenge_listen is None:
+            raise SettingsError(
+                f"{path}: 'http-01' is not possible; it is answered only where "
+                "api.challengeListen is set"
             )
 
 

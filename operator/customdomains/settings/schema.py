@@ -21,6 +21,8 @@ from customdomains.settings.values import (
 )
 from customdomains.settings.webhooks import Webhooks
 
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535, description="a port from 1 to 65535")]
+
 
 class Delegation(Section, frozen=True):
     """The zone that tenants delegate to; `responders` are asked in the self-check, all addresses
@@ -36,7 +38,8 @@ class Lookups(Section, frozen=True):
     """How the DNS is asked; without `resolvers` the system's are used.
 
     `Authoritative` finds each domain's own name servers through the resolvers and asks all of
-    them, at `authoritativePort` (another than 53 is for test set-ups). `Recursive` takes a
+    them, at `authoritativePort` (another than 53 is for test set-ups, as is another `httpPort` than
+    80, where domains are asked over HTTP). `Recursive` takes a
     resolver's word. `Quorum` wants the same word from `quorum` of the resolvers, which has to be
     more than half of them.
     """
@@ -44,9 +47,8 @@ class Lookups(Section, frozen=True):
     mode: Literal["Authoritative", "Recursive", "Quorum"] = "Authoritative"
     resolvers: tuple[Resolver, ...] = ()
     quorum: Annotated[int, msgspec.Meta(ge=2, le=16, description="a number from 2 to 16")] = 2
-    authoritative_port: Annotated[
-        int, msgspec.Meta(ge=1, le=65535, description="a port from 1 to 65535")
-    ] = 53
+    authoritative_port: Port = 53
+    http_port: Port = 80
     timeout: Duration = Duration("2s")
     deadline: Duration = Duration("5s")
 
@@ -118,11 +120,13 @@ class Api(Section, frozen=True):
     calls name in a header, all it serves.
 
     `askListen` is where edge proxies ask whether a name may be served, of all namespaces and
-    without credentials; null closes it.
+    without credentials; null closes it. `challengeListen` is where CAs fetch the answers to http-01
+    challenges, on a path that leads here from port 80 of the domains.
     """
 
     listen: Listen = ":8080"
     ask_listen: Listen | None = ":8084"
+    challenge_listen: Listen | None = None
     namespace: ObjectName = "default"
     namespaces: tuple[ObjectName, ...] = ()
     authentication: Authentication = Authentication()
