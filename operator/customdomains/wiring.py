@@ -21,8 +21,10 @@ from customdomains.dns.zone import DelegationZone, Zone
 from customdomains.model.certificate import Challenge
 from customdomains.model.dnszones import OwnZones
 from customdomains.model.keys import key_type
+from customdomains.policy.budget import IssuerLimits, Limit, published_limits
 from customdomains.policy.rules import ClaimRules, NameRules, Rules
 from customdomains.settings import Authentication, Issuer, Settings, SettingsError
+from customdomains.settings import limits as settings_limits
 from customdomains.webhooks import HttpSender, parse_secrets
 
 OPEN_FILES = 8192
@@ -94,6 +96,29 @@ def _secrets(text: str) -> tuple[bytes, ...]:
         return parse_secrets(text)
     except ValueError as error:
         raise MountedFileError(str(error)) from None
+
+
+def limits(settings: Settings) -> dict[str, IssuerLimits]:
+    """What each issuer's CA allows, by the issuer's name: as set, else as it is known."""
+    return {issuer.name: _limits_of(issuer) for issuer in settings.issuers}
+
+
+def _limits_of(issuer: Issuer) -> IssuerLimits:
+    known, wanted = published_limits(issuer.directory_url), issuer.limits
+    if wanted is None:
+        return known
+    exempt = known.renewals_exempt if wanted.renewals is None else wanted.renewals == "Exempt"
+    return IssuerLimits(
+        orders=_limit(wanted.orders_per_account),
+        domain=_limit(wanted.certificates_per_domain),
+        names=_limit(wanted.certificates_per_names),
+        failures=_limit(wanted.failures_per_name),
+        renewals_exempt=exempt,
+    )
+
+
+def _limit(limit: settings_limits.Limit | None) -> Limit | None:
+    return None if limit is None else Limit(limit.most, limit.per.delta)
 
 
 def lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> TextLookup:

@@ -9,7 +9,9 @@ from acme_support import CertificateKey, MemoryKeyStore, completing, placing
 from scripted_ca import NAMES, Reply, problem
 
 from customdomains.acme import AcmeEngine, IssuerOptions
+from customdomains.acme.reach import EVERYTHING
 from customdomains.model.reasons import Reason
+from customdomains.model.scope import Scope, ScopeKind
 
 
 async def test_fast_ca_takes_five_requests_a_certificate(engine, ca, key, clock):
@@ -59,6 +61,7 @@ async def test_rate_limit_with_seconds(engine, ca, clock):
     assert error.reason is Reason.CA_RATE_LIMITED
     assert not error.order_lost
     assert error.retry_at == clock.now() + timedelta(hours=1)
+    assert error.scope is None
     assert "too many orders" in error.message
     assert ca.counts["/orders"] == 1
 
@@ -78,6 +81,18 @@ async def test_429_without_problem_document(engine, ca):
     ca.script("/orders", Reply(429, b"slow down", content_type="text/plain"))
     error = await placing(engine)
     assert (error.reason, error.retry_at) == (Reason.CA_RATE_LIMITED, None)
+    assert error.scope == EVERYTHING
+
+
+async def test_a_limit_of_the_account_is_told_as_one(engine, ca):
+    ca.script("/orders", problem("rateLimited", 429, "too many new orders (300) from this account"))
+    assert (await placing(engine)).scope == Scope(ScopeKind.ACCOUNT)
+
+
+async def test_who_gets_no_account_can_order_nothing(engine, ca):
+    ca.script("/account", problem("rateLimited", 429, "enough for now"))
+    error = await placing(engine)
+    assert (error.reason, error.scope) == (Reason.CA_RATE_LIMITED, EVERYTHING)
 
 
 async def test_503_that_names_a_time_is_not_asked_again(engine, ca, clock):
@@ -85,6 +100,7 @@ async def test_503_that_names_a_time_is_not_asked_again(engine, ca, clock):
     error = await placing(engine)
     assert error.reason is Reason.CA_UNREACHABLE
     assert error.retry_at == clock.now() + timedelta(minutes=1)
+    assert error.scope == EVERYTHING
     assert ca.counts["/orders"] == 1
 
 

@@ -1,12 +1,28 @@
 """What the settings choose."""
 
+import json
+from datetime import timedelta
+
 import pytest
 
 from customdomains.dns.authoritative import AuthoritativeLookup
 from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
 from customdomains.dns.resolvers import make_resolvers
+from customdomains.policy.budget import (
+    LETS_ENCRYPT,
+    LETS_ENCRYPT_STAGING,
+    IssuerLimits,
+    Limit,
+)
 from customdomains.settings import API_VERSION, KIND, parse_settings
-from customdomains.wiring import api_options, lookup, own_zones, records_namespace, served_zones
+from customdomains.wiring import (
+    api_options,
+    limits,
+    lookup,
+    own_zones,
+    records_namespace,
+    served_zones,
+)
 
 SETTINGS = f"""
 apiVersion: {API_VERSION}
@@ -57,3 +73,32 @@ def test_records_are_beside_the_controller_unless_told_otherwise(own, used):
     settings = parse_settings(SETTINGS, ZONES | more)
     assert records_namespace(settings) == used == api_options(settings).records_namespace
     assert api_options(settings).zones == ("platform.net", "example.net")
+
+
+LETS_ENCRYPT_URL = "https://acme-v02.api.letsencrypt.org/directory"
+
+
+@pytest.mark.parametrize(
+    ("url", "said", "known"),
+    [
+        (LETS_ENCRYPT_URL, None, LETS_ENCRYPT),
+        ("https://acme-staging-v02.api.letsencrypt.org/directory", None, LETS_ENCRYPT_STAGING),
+        ("https://ca.example/directory", None, IssuerLimits()),
+        (LETS_ENCRYPT_URL, {}, IssuerLimits(renewals_exempt=True)),
+        (
+            LETS_ENCRYPT_URL,
+            {"ordersPerAccount": {"most": 900, "per": "3h"}},
+            IssuerLimits(orders=Limit(900, timedelta(hours=3)), renewals_exempt=True),
+        ),
+        (
+            "https://ca.example/directory",
+            {"certificatesPerNames": {"most": 2, "per": "1d"}},
+            IssuerLimits(names=Limit(2, timedelta(days=1))),
+        ),
+        ("https://ca.example/", {"renewals": "Exempt"}, IssuerLimits(renewals_exempt=True)),
+    ],
+)
+def test_limits_are_those_that_are_set_or_known(url, said, known):
+    issuer = {"name": "a", "directoryURL": url} | ({} if said is None else {"limits": said})
+    settings = parse_settings(SETTINGS, {"CUSTOMDOMAINS_ISSUERS": json.dumps([issuer])})
+    assert limits(settings) == {"a": known}

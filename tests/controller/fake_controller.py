@@ -148,7 +148,7 @@ class Process:
             settle=self.courier.settle,
         )
         self.sweep = Sweep(
-            self.store, domains, secrets, now=now, wake=self.queue.add, retention=RETENTION
+            self.store, domains, claims, secrets, now=now, wake=self.queue.add, retention=RETENTION
         )
         self.task = loop.create_task(self._run())
 

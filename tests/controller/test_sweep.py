@@ -7,11 +7,13 @@ import build
 import pytest
 from build import DAY, HOUR, NOW, SECOND
 
+from customdomains.cluster.errors import Conflict
 from customdomains.cluster.secrets import ROLE_CERTIFICATE, ROLE_NEXT_KEY, OwnedSecret
 from customdomains.controller.store import Store
 from customdomains.controller.sweep import Sweep
-from customdomains.model.claim import Claim, Contender, Standing
+from customdomains.model.claim import NOBODY, Claim, Contender, Failure, Standing
 from customdomains.model.domain import CustomDomain, Key
+from customdomains.model.reasons import Reason
 
 HAS = build.claim(certificate=build.certificate())
 ELSE = build.holder(key=Key("other", "shop"), namespace_uid="other-uid")
@@ -58,6 +60,19 @@ class Domains:
         return self.there.get(key)
 
 
+class Claims:
+    """What is deleted of them; `quick` tells that somebody always writes before."""
+
+    def __init__(self, *, quick: bool = False) -> None:
+        self.deleted: list[Claim] = []
+        self._quick = quick
+
+    async def delete(self, claim: Claim) -> None:
+        if self._quick:
+            raise Conflict(409, "Conflict", "it was changed")
+        self.deleted.append(claim)
+
+
 async def swept(
     claim: Claim | None,
     role: str = ROLE_CERTIFICATE,
@@ -65,13 +80,22 @@ async def swept(
     *,
     there: tuple[CustomDomain, ...] = (),
     woken: list[Key] | None = None,
+    claims: Claims | None = None,
 ) -> Secrets:
     store = Store(lambda _key: None)
     if claim is not None:
         store.put_claim(claim)
     secrets = Secrets(role, None if orphaned is None else NOW - orphaned)
     keys: list[Key] = [] if woken is None else woken
-    sweep = Sweep(store, Domains(*there), secrets, now=lambda: NOW, wake=keys.append, retention=DAY)
+    sweep = Sweep(
+        store,
+        Domains(*there),
+        claims or Claims(),
+        secrets,
+        now=lambda: NOW,
+        wake=keys.append,
+        retention=DAY,
+    )
     await sweep.sweep()
     return secrets
 
@@ -103,6 +127,34 @@ async def test_whose_secret(claim: Claim | None, role: str, used: bool) -> None:
 async def test_it_is_kept_for_a_day() -> None:
     assert not (await swept(None, orphaned=DAY - SECOND)).removed
     assert (await swept(None, orphaned=HOUR)).marked == NOW - HOUR
+
+
+def nobodys(ends: timedelta, **changed: object) -> Claim:
+    failure = Failure(Reason.CHALLENGE_FAILED, "no answer", NOW - HOUR, 3, NOW + ends)
+    bare = build.claim(id="", token="", holder=NOBODY, failure=failure)
+    return replace(bare, **changed)
+
+
+@pytest.mark.parametrize(
+    ("claim", "over"),
+    [
+        (nobodys(SECOND), False),
+        (nobodys(-SECOND), True),
+        (nobodys(-SECOND, reserved_for="tenant"), False),
+        (nobodys(SECOND, failure=None), True),
+        (HAS, False),
+    ],
+)
+async def test_a_claim_that_only_remembers_goes_when_it_may_forget(
+    claim: Claim, over: bool
+) -> None:
+    claims = Claims()
+    await swept(claim, claims=claims)
+    assert claims.deleted == ([claim] if over else [])
+
+
+async def test_who_registers_meanwhile_keeps_it() -> None:
+    await swept(nobodys(-SECOND), claims=Claims(quick=True))
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,15 @@ from customdomains.model.claim import (
     NOBODY,
     Claim,
     Contender,
+    Failure,
     Holder,
     Standing,
     parse_claim,
     render_claim,
 )
 from customdomains.model.domain import Key
+from customdomains.model.reasons import Reason
+from customdomains.model.scope import Scope, ScopeKind
 
 pytestmark = pytest.mark.cluster
 
@@ -147,6 +150,14 @@ def test_a_name_is_reserved_by_a_claim_that_has_nothing_else(control_plane: Cont
         control_plane, "PUT", replace(kept, resource_version=stored.resource_version), path
     )
     assert again.holder == NOBODY
+
+
+def test_a_claim_may_do_nothing_but_remember_a_failure(control_plane: ControlPlane) -> None:
+    failure = Failure(Reason.CHALLENGE_FAILED, "no", NOW, 2, NOW + DAY, issuer="main")
+    scoped = replace(failure, scope=Scope(ScopeKind.DOMAIN, ("example.com",)))
+    body = Claim("failed.example.com", "", "", NOBODY, failure=scoped)
+    kept = send(control_plane, "POST", body)
+    assert (kept.holder, kept.id, kept.failure) == (NOBODY, "", scoped)
 
 
 SPECS: list[tuple[str, dict[str, Any], str]] = [

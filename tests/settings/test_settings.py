@@ -177,6 +177,22 @@ def test_no_resolvers(resolver: str) -> None:
     assert "https://host/path" in said
 
 
+def test_limits_of_an_issuer() -> None:
+    text = {
+        "ordersPerAccount": {"most": 100, "per": "1h"},
+        "certificatesPerDomain": {"most": 20, "per": "7d"},
+        "certificatesPerNames": {"most": 5, "per": "7d"},
+        "failuresPerName": {"most": 5, "per": "1h"},
+        "renewals": "Exempt",
+    }
+    limits = parse(_issuer(limits=text)).issuers[0].limits
+    assert limits is not None
+    assert limits.orders_per_account is not None
+    assert (limits.orders_per_account.most, limits.orders_per_account.per.delta) == (100, HOUR)
+    assert limits.renewals == "Exempt"
+    assert parse(_issuer()).issuers[0].limits is None
+
+
 def _issuer(**more: Any) -> dict[str, Any]:
     return {"issuers": [{"name": "a", "directoryURL": "https://ca", **more}]}
 
@@ -288,6 +304,30 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
         "issuers[0].contact[0]",
         "'me@x'",
         "mailto:",
+    ),
+    (
+        _issuer(limits={"ordersPerAccount": {"most": 0, "per": "1h"}}),
+        "issuers[0].limits.ordersPerAccount.most",
+        "0",
+        "a number from 1",
+    ),
+    (
+        _issuer(limits={"failuresPerName": {"most": 5, "per": "1ms"}}),
+        "issuers[0].limits.failuresPerName.per",
+        "0.001s",
+        "1s or longer",
+    ),
+    (
+        _issuer(limits={"failuresPerName": {"most": 5}}),
+        "issuers[0].limits.failuresPerName.per",
+        "missing",
+        "a duration",
+    ),
+    (
+        _issuer(limits={"orders": {}}),
+        "issuers[0].limits.orders",
+        "no such setting",
+        "ordersPerAccount, certificatesPerDomain",
     ),
     (
         _issuer(externalAccountBinding={"keyID": "a"}),

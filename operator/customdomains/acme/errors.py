@@ -10,6 +10,7 @@ from datetime import datetime
 from acme import messages
 from josepy.errors import Error as JoseError
 
+from customdomains.acme.reach import reach_of
 from customdomains.model.certificate import OrderError
 from customdomains.model.reasons import Reason
 
@@ -179,11 +180,14 @@ def _meaning(status: int, error: messages.Error) -> Meaning:
 def request_error(problem: ProblemError) -> OrderError:
     """What a problem means that answered a request which is not about an existing order."""
     meaning = _meaning(problem.status, problem.error)
+    limited = meaning.reason is Reason.CA_RATE_LIMITED
+    scope = reach_of(problem.status, problem.error) if limited else None
     return OrderError(
         meaning.reason,
         _sentence(meaning.words, problem.error),
         order_lost=meaning.order_lost,
         retry_at=problem.retry_at,
+        scope=scope,
     )
 
 

@@ -16,9 +16,11 @@ import aiohttp
 
 from customdomains.acme.errors import ProblemError, bounded, read_problem, request_error
 from customdomains.acme.options import IssuerOptions
+from customdomains.acme.reach import EVERYTHING
 from customdomains.acme.timing import Timing, parse_retry_after
 from customdomains.model.certificate import OrderError
 from customdomains.model.reasons import Reason
+from customdomains.model.scope import Scope
 
 _LARGEST_BODY = 256 * 1024
 _HEADERS = {"User-Agent": "customdomain-operator", "Accept-Language": "en"}
@@ -82,10 +84,12 @@ class Exchange:
         """Whether `url` is of the directory's own origin (scheme, host and port)."""
         return url.startswith(self._origins) and _URL_TEXT.fullmatch(url) is not None
 
-    def unreachable(self, what: str, retry_at: datetime | None = None) -> OrderError:
+    def unreachable(
+        self, what: str, retry_at: datetime | None = None, scope: Scope | None = None
+    ) -> OrderError:
         """The error that says `what` this CA did instead of answering properly."""
         message = bounded(f"The CA '{self._options.name}' {what}")
-        return OrderError(Reason.CA_UNREACHABLE, message, retry_at=retry_at)
+        return OrderError(Reason.CA_UNREACHABLE, message, retry_at=retry_at, scope=scope)
 
     async def request(
         self, method: str, url: str, *, accept: str | None = None, body: bytes | None = None
@@ -152,7 +156,9 @@ class Exchange:
         if answer.status == 429 or problem.kind == "rateLimited":
             raise request_error(problem)
         if answer.status == 503 and answer.retry_at is not None:
-            raise self.unreachable("is busy and names a time to come back", answer.retry_at)
+            raise self.unreachable(
+                "is busy and names a time to come back", answer.retry_at, scope=EVERYTHING
+            )
         if answer.status >= 500:
             detail = f": {error.detail}" if error.detail else ""
             raise TroubleError(f"answers with HTTP status {answer.status}{detail}")

@@ -13,6 +13,7 @@ from customdomains.acme.errors import ProblemError, request_error
 from customdomains.acme.exchange import Answer
 from customdomains.acme.keys import account_key
 from customdomains.acme.options import ExternalAccount, IssuerOptions
+from customdomains.acme.reach import EVERYTHING
 from customdomains.acme.transport import Transport
 from customdomains.model.certificate import OrderError
 from customdomains.model.reasons import Reason
@@ -78,6 +79,10 @@ class Registration:
             answer = await self._transport.post(directory.new_account, sign)
         except ProblemError as problem:
             raise self._transport.moved(directory, problem) or problem from None
+        except OrderError as refused:
+            if refused.reason is Reason.CA_RATE_LIMITED:
+                refused.scope = EVERYTHING  # without an account there is no order at all
+            raise
         if answer.location is None or not self._transport.owns(answer.location):
             raise OrderError(
                 Reason.CA_REFUSED,

@@ -177,6 +177,7 @@ class Controller:
         self._sweep = Sweep(
             self._store,
             self._domains,
+            claim_store,
             certificate_secrets,
             now=now,
             wake=self._enqueue,

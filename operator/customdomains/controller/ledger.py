@@ -71,7 +71,7 @@ class Ledger:
             )
         ]
         found += (
-            Obstacle(self._stops[key], stop=Scope(key[0], tuple(key[1].split())))
+            Obstacle(self._stops[key], stop=Scope(key[0], (key[1],)))
             for key in _reached(demand.names)
             if key in self._stops
         )
@@ -141,25 +141,16 @@ class Ledger:
 
 
 def _keys_of(scope: Scope) -> Iterator[tuple[ScopeKind, str]]:
-    match scope.kind:
-        case ScopeKind.ISSUER | ScopeKind.ACCOUNT:
-            yield scope.kind, ""
-        case ScopeKind.SET:
-            yield scope.kind, " ".join(sorted(scope.names))
-        case ScopeKind.DOMAIN | ScopeKind.NAMES:
-            for name in scope.names:
-                yield scope.kind, identifier(name)
+    for name in scope.names or ("",):
+        yield scope.kind, name
 
 
 def _reached(names: tuple[str, ...]) -> Iterator[tuple[ScopeKind, str]]:
-    """Every stop with names that an order for `names` would meet.
+    """Every stop with a name that an order for `names` would meet.
 
     A CA may have another version of the Public Suffix List: whatever is above a name counts.
     """
-    yield ScopeKind.SET, " ".join(sorted(names))
     for name in dict.fromkeys(map(identifier, names)):
-        yield ScopeKind.NAMES, name
-        above = name
-        while above:
-            yield ScopeKind.DOMAIN, above
-            _, _, above = above.partition(".")
+        labels = name.split(".")
+        for skipped in range(len(labels)):
+            yield ScopeKind.DOMAIN, ".".join(labels[skipped:])

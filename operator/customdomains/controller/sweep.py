@@ -14,6 +14,7 @@ from customdomains.cluster.stores import Unreadable
 from customdomains.controller.store import Store
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain, Key
+from customdomains.policy.succession import is_over
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,14 @@ class SweptDomains(Protocol):
 
     async def read(self, key: Key) -> CustomDomain | None:
         """One of them."""
+        ...
+
+
+class SweptClaims(Protocol):
+    """Claims as they are stored."""
+
+    async def delete(self, claim: Claim) -> None:
+        """Delete this version of it."""
         ...
 
 
@@ -55,6 +64,7 @@ class Sweep:
         self,
         store: Store,
         domains: SweptDomains,
+        claims: SweptClaims,
         secrets: SweptSecrets,
         *,
         now: Callable[[], datetime],
@@ -63,6 +73,7 @@ class Sweep:
     ) -> None:
         self._store = store
         self._domains = domains
+        self._claims = claims
         self._secrets = secrets
         self._now = now
         self._wake = wake
@@ -81,6 +92,8 @@ class Sweep:
         """Once over everything. Raises `ApiError`."""
         await self._find_missed()
         for claim in list(self._store.claims):
+            if is_over(claim, self._now()):
+                await self._drop(claim)
             for seat in claim.seats:
                 sits = self._store.domain(seat.holder.key)
                 if sits is None or sits.uid != seat.holder.uid:
@@ -90,6 +103,16 @@ class Sweep:
                 await self._look_after(secret)
             except (Conflict, NotFound):
                 continue  # somebody has changed it meanwhile: see what it is the next time
+
+    async def _drop(self, claim: Claim) -> None:
+        """Nobody has registered the name since a CA failed for it."""
+        try:
+            await self._claims.delete(claim)
+        except Conflict:
+            return  # somebody has, just now
+        except NotFound:
+            pass
+        self._store.drop_claim(claim)
 
     async def _find_missed(self) -> None:
         """Changes that no watch told: one that starts anew lists only what is there."""

@@ -72,10 +72,10 @@ _KEPT_METADATA = ("labels", "annotations")
 class Claim:
     """A domain's claim; `domain` is its canonical name and the object's own name.
 
-    `reserved_for` is the only namespace that may register the name; a claim that nobody holds
-    (yet, or any more) has the holder `NOBODY` and neither id nor token. `outbox` is what has
-    happened and is still to be told by webhooks, in order. `metadata` is what others keep in the
-    object's labels and annotations.
+    `reserved_for` is the only namespace that may register the name. A claim that nobody holds
+    (yet, or any more: then it may remember its last `failure` for a while) has the holder `NOBODY`
+    and neither id nor token. `outbox` is what has happened and is still to be told by webhooks, in
+    order. `metadata` is what others keep in the object's labels and annotations.
     """
 
     domain: str

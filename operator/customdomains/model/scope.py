@@ -11,21 +11,18 @@ from customdomains.model.rendering import drop_empty
 
 
 class ScopeKind(StrEnum):
-    """How far a refusal reaches: over all requests to the CA, over all new orders of the account,
-    over new orders for names below a registered domain, over new orders with one of some names, or
-    over new orders for exactly these names."""
+    """How far a refusal reaches beyond the order that met it: over all requests to the CA, over all
+    new orders of the account, or over new orders for a registered domain and all below it."""
 
     ISSUER = "Issuer"
     ACCOUNT = "Account"
     DOMAIN = "Domain"
-    NAMES = "Names"
-    SET = "Set"
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A refusal's reach; `names` are the registered domain, or the names, that it is about, in
-    lower case; none where it is about the issuer or the account."""
+    """A refusal's reach; `names` are the registered domains that it is about, in lower case; none
+    where it is about the issuer or the account."""
 
     kind: ScopeKind
     names: tuple[str, ...] = ()

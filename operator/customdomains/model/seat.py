@@ -24,7 +24,7 @@ class Holder:
 
 
 NOBODY = Holder(Key("", ""), "", None)
-"""The holder of a claim that only reserves its name."""
+"""The holder of a claim that only reserves its name, or remembers a failure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,13 @@ PROOFS = ("current", "gone", "expired")
 
 
 def count_seats(claims: Iterable[Claim]) -> Counter[str]:
-    """All seats on `claims`, by kind (`SEATS`); `reserved` are claims that nobody holds yet."""
+    """All seats on `claims`, by kind (`SEATS`); `reserved` are names that nobody holds yet."""
     counted = Counter(dict.fromkeys(SEATS, 0))
     for claim in claims:
-        counted["reserved" if claim.holder == NOBODY else _kind(claim.standing, "held")] += 1
+        if claim.holder != NOBODY:
+            counted[_kind(claim.standing, "held")] += 1
+        elif claim.reserved_for is not None:
+            counted["reserved"] += 1
         for contender in claim.contenders:
             kind = "lost" if contender.standing.lost_at else "contending"
             counted[_kind(contender.standing, kind)] += 1

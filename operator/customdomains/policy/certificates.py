@@ -21,7 +21,7 @@ from customdomains.model.reasons import Reason
 from customdomains.model.times import format_time
 from customdomains.policy.issuers import chain_of, issuer_of, stands_for
 from customdomains.policy.jobs import CompleteOrder, OrderResult, PlaceOrder
-from customdomains.policy.limits import UNNAMED_STOP, is_shared
+from customdomains.policy.limits import UNNAMED_STOP
 from customdomains.policy.rules import Rules
 from customdomains.policy.schedule import asked_delay, failure_delay
 
@@ -191,7 +191,7 @@ def failed(
     is over, and none is counted.
     """
     before = claim.failure.count if claim.failure else 0
-    shared = is_shared(error.scope)
+    shared = error.scope is not None
     count = max(before, 1) if shared else before + 1
     named = error.retry_at or (now + UNNAMED_STOP if shared else now)
     failure = Failure(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from customdomains.model.reasons import Reason
-from customdomains.model.scope import Scope, ScopeKind
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -15,8 +14,6 @@ STOPPED = "stoppedByCA"
 
 UNNAMED_STOP = timedelta(minutes=5)
 """How long a refusal stops others where the CA names no time."""
-
-_SHARED = frozenset({ScopeKind.ISSUER, ScopeKind.ACCOUNT, ScopeKind.DOMAIN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +34,6 @@ class Wait:
     def holds(self, issuer: str, names: tuple[str, ...], now: datetime) -> bool:
         """Whether it is not yet the turn of such an order."""
         return now < self.until and (self.issuer, self.names) == (issuer, names)
-
-
-def is_shared(scope: Scope | None) -> bool:
-    """Whether a refusal is about more than one order's names: then it is nobody's own failure."""
-    return scope is not None and scope.kind in _SHARED
 
 
 def rounded_up(moment: datetime, now: datetime) -> datetime:

@@ -11,10 +11,11 @@ from datetime import datetime
 
 from customdomains.model.claim import NOBODY, TRANSFER_TO, Claim, Contender, Holder, Standing
 from customdomains.model.identity import Identity
+from customdomains.model.progress import Failure
 from customdomains.model.reasons import Reason
 from customdomains.policy.ownership import proof_expired_at
 from customdomains.policy.rules import ClaimRules, Rules
-from customdomains.policy.succession import is_asleep, may_have, promote, with_seat
+from customdomains.policy.succession import is_asleep, may_have, promote, remembered, with_seat
 
 IDLE_SEATS = 16
 """How many seats of those who are away or have expired a claim keeps beside those who contend."""
@@ -169,7 +170,13 @@ def take_up(
         standing=standing if anew else claim.standing,
         certificate=taken.certificate,
         order=None if forgotten else claim.order,
+        failure=claim.failure if seat.holder.uid == holder.uid else _restated(claim.failure, now),
     )
+
+
+def _restated(failure: Failure | None, now: datetime) -> Failure | None:
+    """A failure for a resource that was made anew: being another one shortens no wait."""
+    return remembered(failure, now) or failure
 
 
 # --- pieces ---------------------------------------------------------------------------------------

@@ -10,7 +10,22 @@ from dataclasses import replace
 from datetime import datetime
 
 from customdomains.model.claim import NOBODY, Claim, Contender, Holder, Standing
-from customdomains.model.progress import Verification
+from customdomains.model.progress import Failure, Verification
+from customdomains.model.reasons import Reason
+
+AT_THE_CA = frozenset(
+    {
+        Reason.CHALLENGE_FAILED,
+        Reason.ORDER_INVALID,
+        Reason.CA_REFUSED,
+        Reason.CA_RATE_LIMITED,
+        Reason.CERTIFICATE_UNUSABLE,
+    }
+)
+"""Failures that a CA remembers of the name, whoever registers it."""
+
+_NOTHING_SAID = "1 - -"
+"""What a new resource has said that asks for nothing, as `certificates.heard` has it."""
 
 
 def is_asleep(seat: Contender) -> bool:
@@ -90,7 +105,8 @@ def remove(claim: Claim, seat_id: str, now: datetime) -> Claim | None:
     """The claim without a seat. None: there is nobody left, so it is to be deleted.
 
     The holder's goes to the first of the others who wants the domain, then to one who lost it,
-    then to one who sleeps or is away: who expired stays so. A reserved claim is kept.
+    then to one who sleeps or is away: who expired stays so. A reserved claim is kept, and one for
+    whose name a CA has just failed, so that nobody asks it sooner by registering anew.
     """
     if seat_id != claim.id:
         left = tuple(seat for seat in claim.contenders if seat.id != seat_id)
@@ -99,9 +115,26 @@ def remove(claim: Claim, seat_id: str, now: datetime) -> Claim | None:
     if heirs:
         heir = min(heirs, key=_remoteness)
         return _seated(claim, _awake(heir, now) if heir.standing.active else heir, None)
-    if claim.reserved_for is None:
+    failure = remembered(claim.failure, now)
+    if claim.reserved_for is None and failure is None:
         return None
-    return unheld(claim)
+    return replace(unheld(claim), failure=failure)
+
+
+def remembered(failure: Failure | None, now: datetime) -> Failure | None:
+    """What of a failure concerns whoever registers the name next: its wait, which a resource that
+    is made anew does not shorten by being another one."""
+    if failure is None or failure.reason not in AT_THE_CA or now >= failure.retry_at:
+        return None
+    return replace(failure, heard=_NOTHING_SAID, unplaced=False)
+
+
+def is_over(claim: Claim, now: datetime) -> bool:
+    """Whether a claim that nobody holds, and that reserves nothing, has nothing to remember or to
+    tell any more: then it is to be deleted."""
+    if claim.seats or claim.reserved_for is not None or claim.outbox:
+        return False
+    return remembered(claim.failure, now) is None
 
 
 def unheld(claim: Claim) -> Claim:
@@ -132,10 +165,15 @@ def _awake(seat: Contender, now: datetime) -> Contender:
 
 
 def _seated(claim: Claim, seat: Contender, former: Contender | None) -> Claim:
-    """With `seat` as the holder's, unproved, and the former holder's, if any, among the others."""
+    """With `seat` as the holder's, unproved, and the former holder's, if any, among the others.
+
+    What is remembered of a name that nobody held goes on for who gets it.
+    """
     others = tuple(other for other in claim.contenders if other.id != seat.id)
+    failure = claim.failure if claim.holder == NOBODY else None
     return replace(
         _bare(claim),
+        failure=failure,
         id=seat.id,
         token=seat.token,
         holder=seat.holder,

@@ -58,8 +58,6 @@ def wait_for_stop(issuer: str, names: tuple[str, ...], scope: Scope, until: date
         ScopeKind.ISSUER: "takes no requests",
         ScopeKind.ACCOUNT: "takes no new orders of the operator's account",
         ScopeKind.DOMAIN: f"takes no new orders for {subject} and all below it",
-        ScopeKind.NAMES: f"takes no new orders for {subject}",
-        ScopeKind.SET: "takes no new orders for exactly these names",
     }[scope.kind]
     message = f"the CA of the issuer {issuer} {what} until {format_time(until)}: it says so itself"
     return Wait(issuer, names, STOPPED, Reason.CA_RATE_LIMITED, message, until)

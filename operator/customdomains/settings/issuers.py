@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from customdomains.settings.limits import Limits
 from customdomains.settings.values import Contact, ObjectName, Section, Text, Url
 
 KeySize = Annotated[
@@ -42,6 +43,8 @@ class Issuer(Section, frozen=True):
     those that the CA's directory offers. `preferredChain` is the common name of the root that the
     chain should lead to, where the CA offers several. `challenges` are the kinds that are used;
     without it the two of RFC 8555, dns-01 and http-01 (where `api.challengeListen` is set).
+    `limits` replaces what is known of the CA's;
+    an empty one has none.
     """
 
     name: ObjectName
@@ -53,3 +56,4 @@ class Issuer(Section, frozen=True):
     private_key: PrivateKey = PrivateKey()
     preferred_chain: Text | None = None
     challenges: tuple[ChallengeKind, ...] | None = None
+    limits: Limits | None = None

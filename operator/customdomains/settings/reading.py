@@ -12,6 +12,7 @@ import yaml
 
 from customdomains.model.keys import SIZES, Algorithm
 from customdomains.settings.issuers import Issuer
+from customdomains.settings.limits import Limit, Limits
 from customdomains.settings.schema import Lookups, Settings
 from customdomains.settings.values import Duration, Section, Suffix
 from customdomains.settings.webhooks import fault_in
@@ -191,6 +192,14 @@ def _check_issuers(issuers: tuple[Issuer, ...]) -> None:
                 f"issuers[{place}].privateKey.size: {size} is not possible with {algorithm}; it "
                 f"has to be one of {', '.join(map(str, sizes))}"
             )
+        _check_limits(f"issuers[{place}].limits", issuer.limits)
+
+
+def _check_limits(path: str, limits: Limits | None) -> None:
+    for field in msgspec.structs.fields(Limits):
+        limit = getattr(limits, field.name, None)
+        if isinstance(limit, Limit):
+            _at_least(f"{path}.{field.encode_name}.per", limit.per, _SECOND)
 
 
 def _check_challenges(settings: Settings) -> None:
