@@ -36,6 +36,7 @@ from customdomains.policy.jobs import (
 )
 from customdomains.policy.leaving import leave
 from customdomains.policy.ownership import holder_of
+from customdomains.policy.prospects import Prospects
 from customdomains.policy.registration import new_claim
 from customdomains.policy.seats import enter
 from customdomains.policy.world import (
@@ -323,11 +324,16 @@ class Interpreter:
         self.domain, self.status, self.memory = None, {}, Memory()
         self.check_job, self.order_job, self.ask_job = None, None, None
 
-    def finish_check(self, evidence: Evidence) -> None:
-        """The lookup has ended."""
+    def finish_check(self, evidence: Evidence, prospects: Prospects | None = None) -> None:
+        """The lookup has ended, and with it the look for ways to a certificate if it was to look:
+        with `prospects`, or having found none."""
         job = self.check_job
         assert job is not None
-        check = nearby.after(self.memory.check, Check(self.now, evidence, job.request), job)
+        found = None
+        if job.look is not None:
+            found = replace(prospects or Prospects(job.look, self.now), look=job.look, at=self.now)
+        check = Check(self.now, evidence, job.request, prospects=found)
+        check = nearby.after(self.memory.check, check, job)
         self.memory = replace(
             self.memory, check=check, checking=False, attempts=self.memory.attempts + 1
         )
