@@ -46,6 +46,7 @@ from customdomains.telemetry.probes import Check, serve_probes
 from customdomains.wiring import (
     acme_engine,
     api_options,
+    caa_lookup,
     host_lookup,
     http_reach,
     limits,
@@ -203,6 +204,7 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
             stack.push_async_callback(resolver.close)
         http = http_reach(settings, resolvers)
         stack.push_async_callback(http.close)
+        asks = lookup(settings, resolvers)
         controller = Controller(
             ControllerOptions(
                 identity=f"{socket.gethostname()}-{secrets.token_hex(4)}",
@@ -216,7 +218,8 @@ async def _controller(settings: Settings, options: argparse.Namespace, stop: asy
             client,
             connection,
             Outside(
-                lookup=lookup(settings, resolvers),
+                lookup=asks,
+                caa_lookup=caa_lookup(settings, resolvers, asks),
                 self_check=ResponderSelfCheck(settings.delegation.responders),
                 http=http,
                 engines=engines,

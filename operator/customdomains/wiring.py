@@ -12,8 +12,8 @@ from customdomains.api.mounted import Mounted, MountedFileError
 from customdomains.api.options import ApiOptions, ClusterTokens, TokenFile
 from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.client import ApiClient
-from customdomains.controller.ports import TextLookup
 from customdomains.dns.authoritative import AuthoritativeLookup
+from customdomains.dns.caa import CaaLookup
 from customdomains.dns.hosts import HostLookup
 from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
 from customdomains.dns.resolvers import Resolver
@@ -26,6 +26,11 @@ from customdomains.policy.rules import ClaimRules, NameRules, Rules
 from customdomains.settings import Authentication, Issuer, Settings, SettingsError
 from customdomains.settings import limits as settings_limits
 from customdomains.webhooks import HttpSender, parse_secrets
+
+Lookup = AuthoritativeLookup | QuorumLookup | RecursiveLookup
+
+CAA_CLIMB = 4
+"""How many times the deadline of one lookup may go by on the way up through all names of one."""
 
 OPEN_FILES = 8192
 """As many as a process may want to have open at once, and some to spare."""
@@ -121,7 +126,7 @@ def _limit(limit: settings_limits.Limit | None) -> Limit | None:
     return None if limit is None else Limit(limit.most, limit.per.delta)
 
 
-def lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> TextLookup:
+def lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> Lookup:
     """The way of asking the DNS that `lookups.mode` says."""
     lookups = settings.lookups
     timeout, deadline = lookups.timeout.seconds, lookups.deadline.seconds
@@ -140,6 +145,17 @@ def lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> TextLookup:
             )
         case "Recursive":
             return RecursiveLookup(resolvers, timeout=timeout, deadline=deadline)
+
+
+def caa_lookup(settings: Settings, resolvers: tuple[Resolver, ...], asks: Lookup) -> CaaLookup:
+    """The way to the CAA records that count for a domain; `asks` is what `lookup` gave."""
+    lookups = settings.lookups
+    timeout, deadline = lookups.timeout.seconds, lookups.deadline.seconds
+    registries = asks
+    if isinstance(asks, AuthoritativeLookup):
+        # Nobody's proof hangs on what registries say, so a resolver's word will do.
+        registries = RecursiveLookup(resolvers, timeout=timeout, deadline=deadline)
+    return CaaLookup(asks, registries, deadline=deadline * CAA_CLIMB)
 
 
 def host_lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> HostLookup:
@@ -189,6 +205,7 @@ def rules(settings: Settings) -> Rules:
             per_namespace=settings.claims.per_namespace,
             webhooks=bool(settings.webhooks.urls),
         ),
+        fallbacks={issuer.name: issuer.fallback for issuer in settings.issuers if issuer.fallback},
         names=NameRules(
             denied=(settings.delegation.zone, *settings.names.denied_suffixes),
             allowed=settings.names.allowed_suffixes,

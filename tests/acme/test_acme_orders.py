@@ -77,8 +77,16 @@ async def test_order_made_invalid_by_the_ca(engine, ca, key):
     ca.status = "ready"
     ca.stick("/order", Reply(body=ca.order(status="invalid", error=reason)))
     error = await completing(engine, ca, key)
-    assert (error.reason, error.order_lost) == (Reason.ORDER_INVALID, True)
+    assert (error.reason, error.order_lost) == (Reason.CAA_FORBIDS, True)
     assert "CAA forbids it" in error.message
+
+
+async def test_challenge_that_a_caa_record_makes_fail(engine, ca, key):
+    error = {"type": PREFIX + "caa", "detail": "CAA forbids it"}
+    ca.stick("/challenge", Reply(body=ca.challenge(status="invalid", error=error)))
+    found = await completing(engine, ca, key)
+    assert (found.reason, found.order_lost) == (Reason.CAA_FORBIDS, True)
+    assert "add one that allows it" in found.message
 
 
 async def test_no_dns01_on_offer(engine, ca):

@@ -43,7 +43,7 @@ def error(kind, detail="d"):
         ("badPublicKey", Reason.CA_REFUSED, True),
         ("badRevocationReason", Reason.CA_REFUSED, False),
         ("badSignatureAlgorithm", Reason.CA_REFUSED, False),
-        ("caa", Reason.CA_REFUSED, True),
+        ("caa", Reason.CAA_FORBIDS, True),
         ("compound", Reason.CA_REFUSED, False),
         ("connection", Reason.CHALLENGE_FAILED, True),
         ("dns", Reason.CHALLENGE_FAILED, True),
@@ -80,7 +80,7 @@ def test_no_meaning_goes_untested():
         (404, "malformed", Reason.ORDER_EXPIRED, True),
         (410, "", Reason.ORDER_EXPIRED, True),
         (403, "unauthorized", Reason.ORDER_FOREIGN, True),
-        (403, "caa", Reason.CA_REFUSED, True),
+        (403, "caa", Reason.CAA_FORBIDS, True),
         (400, "malformed", Reason.CA_REFUSED, False),
         (500, "", Reason.CA_UNREACHABLE, False),
         (429, "", Reason.CA_RATE_LIMITED, False),
@@ -99,7 +99,7 @@ def test_subproblems_are_named():
         {"type": "urn:ietf:params:acme:error:dns",
          "identifier": {"type": "dns", "value": "b.example"}}]}"""
     found = request_error(ProblemError(403, read_problem(document)))
-    assert (found.reason, found.order_lost) == (Reason.CA_REFUSED, True)
+    assert (found.reason, found.order_lost) == (Reason.CAA_FORBIDS, True)
     assert "a.example: forbidden; b.example: dns" in found.message
 
 

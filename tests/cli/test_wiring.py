@@ -21,6 +21,7 @@ from customdomains.wiring import (
     lookup,
     own_zones,
     records_namespace,
+    rules,
     served_zones,
 )
 
@@ -49,6 +50,14 @@ def test_the_mode_chooses_how_the_dns_is_asked(mode, kind):
     resolvers = make_resolvers(settings.lookups.resolvers)
     assert type(lookup(settings, resolvers)) is kind
     assert [resolver.name for resolver in resolvers] == list(settings.lookups.resolvers)
+
+
+def test_what_stands_in_for_an_issuer_is_a_rule():
+    issuers = (
+        "[{name: a, directoryURL: https://a/dir, fallback: b}, {name: b, directoryURL: https://b}]"
+    )
+    found = rules(parse_settings(SETTINGS, {"CUSTOMDOMAINS_ISSUERS": issuers}))
+    assert (found.issuers, found.fallbacks) == (("a", "b"), {"a": "b"})
 
 
 ZONES = {

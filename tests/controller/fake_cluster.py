@@ -65,6 +65,7 @@ class FakeCluster:
         self.api = FakeApi(self.loop.now)
         self.dns = FakeDns(self.api, self.loop.now)
         self.ca = FakeCa(self.api, self.dns, self.loop.now)
+        self.spare = FakeCa(self.api, self.dns, self.loop.now, "spare")
         self.keys = Keys()
         self.receivers = FakeReceivers()
         self.processes: dict[str, Process] = {}
@@ -105,7 +106,7 @@ class FakeCluster:
             elif process.task.done():
                 process.task.result()
         assert not self._breakages.seen, self._breakages.seen[0]
-        for domain, count in self.ca.finalized.items():
+        for domain, count in (self.ca.finalized + self.spare.finalized).items():
             assert count <= self.wanted[domain], f"{domain}: {count} orders are finalized"
 
     def start(self, name: str) -> Process:
@@ -113,7 +114,7 @@ class FakeCluster:
             self.loop,
             self.api,
             self.dns,
-            self.ca,
+            {"main": self.ca, "spare": self.spare},
             self.keys,
             rules=self.rules,
             receivers=self.receivers,
@@ -282,6 +283,7 @@ class FakeCluster:
     def _audit_claim(self, claim: Claim, before: Claim | None) -> None:
         if claim.order is not None:
             self.ca.recorded_urls.add(claim.order.url)
+            self.spare.recorded_urls.add(claim.order.url)
         namespaces = [seat.holder.namespace_uid for seat in claim.seats]
         assert len(namespaces) == len(set(namespaces)), "a namespace has two seats"
         assert len(claim.contenders) <= self.rules.claims.contenders + IDLE_SEATS

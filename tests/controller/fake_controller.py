@@ -73,7 +73,7 @@ class Process:
         loop: VirtualLoop,
         api: FakeApi,
         dns: FakeDns,
-        ca: FakeCa,
+        cas: Mapping[str, FakeCa],
         keys: Keys,
         *,
         rules: Rules,
@@ -100,7 +100,7 @@ class Process:
         claims, secrets = ClaimStore(client), CertificateSecrets(client)  # type: ignore[arg-type]
         domains = DomainStore(client)  # type: ignore[arg-type]
         self.http = FakeHttp()
-        engines = {"main": FakeEngine(ca, self._step, keys.make)}
+        engines = {name: FakeEngine(ca, self._step, keys.make) for name, ca in cas.items()}
         prospecting = Prospecting(dns, engines, self.http, zone=ZONE, now=now, monotonic=loop.time)
         issuing = Issuing(
             claims,
@@ -108,7 +108,9 @@ class Process:
             engines,
             self.self_check,
             prospecting,
+            dns,
             zone=ZONE,
+            now=now,
         )
         self.admission = Admission(self.store, limits or {}, now=now, wake=self.queue.add)
         narrow = {"CHECKS_AT_ONCE": 3, "VAIN_CHECKS_AT_ONCE": 3, "ORDERS_AT_ONCE": 3}

@@ -56,6 +56,8 @@ class FakeDns:
         self.records: dict[str, str] = {}
         self.proved: dict[tuple[str, str], datetime] = {}
         """By domain and the seat's id: when a lookup last showed its proof."""
+        self.caa: dict[str, tuple[str, ...] | None] = {}
+        """CAA records of names, None where that can't be told."""
         self.silence = CA_LATENCY
         """How many seconds a lookup takes of what is dead."""
         self.looked_nearby: list[datetime] = []
@@ -104,6 +106,17 @@ class FakeDns:
         await asyncio.sleep(CA_LATENCY)
         return evidence
 
+    async def climb(self, domain: str) -> Evidence:
+        """The nearest CAA records."""
+        await asyncio.sleep(CA_LATENCY)
+        labels = domain.split(".")
+        names = [".".join(labels[place:]) for place in range(len(labels))]
+        name = next((name for name in names if name in self.caa), names[-1])
+        records = self.caa.get(name, ())
+        if records is None:
+            return Evidence(name, (ServerAnswer("dns:53", Outcome.SERVER_FAILURE),))
+        return _answered(name, texts=records)
+
 
 def seen_from(claim: Claim, seat: Contender) -> Claim:
     """The claim as it is for a seat."""
@@ -136,11 +149,18 @@ class FakeOrder:
 class FakeCa:
     """Orders at a CA. What it asserts are the design's invariants 2 and 3."""
 
-    def __init__(self, api: FakeApi, dns: FakeDns, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, api: FakeApi, dns: FakeDns, now: Callable[[], datetime], host: str = "ca"
+    ) -> None:
         self._api = api
         self._dns = dns
         self._now = now
+        self.host = host
         self.down = False
+        self.refusal: OrderError | None = None
+        """Why it takes no new order."""
+        self.ordered_at: list[datetime] = []
+        """When a new order was asked for."""
         self.reuses = False
         """Whether the issuer's settings say that keys are used again."""
         self.orders: dict[str, FakeOrder] = {}
@@ -164,7 +184,10 @@ class FakeCa:
         return self.advice.get(ari_id)
 
     def place(self, names: tuple[str, ...], replaces: str | None = None) -> PlacedOrder:
+        self.ordered_at.append(self._now())
         self._answer()
+        if self.refusal is not None:
+            raise self.refusal
         if replaces is not None:
             self.replaced.append(replaces)
         claim = claim_on(self._api, names[0])
@@ -173,7 +196,7 @@ class FakeCa:
             seen = self._dns.proved.get((names[0], claim.id))
             assert seen is not None, f"{names[0]} is ordered without any proof"
             assert self._now() - seen <= PROOF_FRESHNESS + JOB_TIME, "ordered on an old proof"
-        url = f"https://ca/order/{len(self.orders) + 1}"
+        url = f"https://{self.host}/order/{len(self.orders) + 1}"
         digests = tuple(f"digest-{len(self.orders) + 1}-{n}" for n in range(len(names)))
         self.orders[url] = FakeOrder(names, digests)
         return PlacedOrder(url, digests, self._now() + timedelta(days=7))
@@ -243,7 +266,8 @@ class FakeEngine:
 
     async def identity(self) -> CaIdentity:
         await asyncio.sleep(CA_LATENCY)
-        return CaIdentity("https://ca/account/1", "_account", ("ca.example.net",))
+        host = self._ca.host
+        return CaIdentity(f"https://{host}/account/1", "_account", (f"{host}.example.net",))
 
     async def place(
         self,

@@ -12,11 +12,13 @@ from smallnet import NOW, Zone
 
 from customdomains.dns.answers import name_text
 from customdomains.dns.dnssec import ZoneKeys
+from customdomains.dns.messages import Question
 from customdomains.dns.reading import read
 from customdomains.model.evidence import Outcome
 
 ZONE = dns.name.from_text("shop.com")
 NAME = dns.name.from_text("_acme-challenge.shop.com")
+ASKED = Question(NAME, dns.rdatatype.TXT)
 KEYS = ZoneKeys(ZONE, [Zone("shop.com", [], signed=True).key])
 
 names = st.sampled_from(
@@ -72,7 +74,7 @@ def responses(draw):
 def test_an_answer_is_of_the_zone_and_nothing_else(response):
     authority = response.flags & dns.flags.AA
     inside = [s for s in response.answer if s.name.is_subdomain(ZONE)]
-    reading = read("s:53", ZONE, NAME, response, None, NOW)
+    reading = read("s:53", ZONE, ASKED, response, None, NOW)
     answer = reading.answer
     assert not answer.authentic
     if answer.outcome.conclusive:
@@ -93,7 +95,7 @@ def test_an_answer_is_of_the_zone_and_nothing_else(response):
 @unhurried
 @given(responses())
 def test_without_its_signatures_no_answer_of_a_signed_zone_counts(response):
-    answer = read("s:53", ZONE, NAME, response, KEYS, NOW).answer
+    answer = read("s:53", ZONE, ASKED, response, KEYS, NOW).answer
     assert not answer.authentic
     assert not answer.outcome.conclusive
 

@@ -197,6 +197,15 @@ def _issuer(**more: Any) -> dict[str, Any]:
     return {"issuers": [{"name": "a", "directoryURL": "https://ca", **more}]}
 
 
+def _issuers(**fallbacks: str | None) -> dict[str, Any]:
+    return {
+        "issuers": [
+            {"name": name, "directoryURL": "https://ca", "fallback": fallback}
+            for name, fallback in fallbacks.items()
+        ]
+    }
+
+
 WRONG: list[tuple[dict[str, Any], str, str, str]] = [
     # what is changed, the path, what is shown of the value, what is said to be allowed
     ({"apiVersion": None}, "apiVersion", "missing", API_VERSION),
@@ -389,6 +398,11 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
         "Always, Reuse",
     ),
     ({"issuers": 2 * [{"name": "a", "directoryURL": "https://ca"}]}, "issuers", "'a'", "unique"),
+    (_issuer(fallback="Other"), "issuers[0].fallback", "'Other'", "lower-case letters"),
+    (_issuer(fallback="nobody"), "issuers[0].fallback", "'nobody'", "there is no other one"),
+    (_issuers(a="b", b="nobody"), "issuers[1].fallback", "'nobody'", "one of a"),
+    (_issuers(a="a"), "issuers[0].fallback", "a -> a", "circle"),
+    (_issuers(a="b", b="c", c="b"), "issuers[0].fallback", "a -> b -> c -> b", "circle"),
     ({"api": {"authentication": {"mode": False}}}, "api.authentication.mode", "false", "Disabled"),
     ({"api": {}}, "api.authentication.tokenFile", "missing", "one token a line"),
     (

@@ -64,7 +64,7 @@ MEANINGS: dict[str, Meaning] = {
         Reason.CA_REFUSED, "The CA does not accept signatures with ES256"
     ),
     "caa": Meaning(
-        Reason.CA_REFUSED,
+        Reason.CAA_FORBIDS,
         "A CAA record of the domain forbids this CA to issue; add one that allows it",
         True,
     ),
@@ -218,7 +218,8 @@ def invalid_order_error(error: messages.Error | None) -> OrderError:
     if kind in MEANINGS and MEANINGS[kind].reason is not Reason.CA_UNREACHABLE:
         words = f"{words}. {MEANINGS[kind].words}"
     message = _sentence(words, error) if error is not None else words
-    return OrderError(Reason.ORDER_INVALID, message, order_lost=True)
+    reason = Reason.CAA_FORBIDS if kind == "caa" else Reason.ORDER_INVALID
+    return OrderError(reason, message, order_lost=True)
 
 
 def challenge_error(
@@ -229,6 +230,8 @@ def challenge_error(
     CAs quote the key authorization that they expected, and so the challenge's token.
     """
     problem = error if error is not None else messages.Error()
-    words = _CHALLENGE_WORDS.get(problem_kind(problem), "The CA could not check the domain")
+    kind = problem_kind(problem)
+    words = _CHALLENGE_WORDS.get(kind, "The CA could not check the domain")
     message = _sentence(f"{words} ({name})", problem, secret=secret)
-    return OrderError(Reason.CHALLENGE_FAILED, message, order_lost=order_lost)
+    reason = Reason.CAA_FORBIDS if kind == "caa" else Reason.CHALLENGE_FAILED
+    return OrderError(reason, message, order_lost=order_lost)

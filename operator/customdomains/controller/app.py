@@ -34,6 +34,7 @@ from customdomains.controller.leadership import Elector, LeaseTimes
 from customdomains.controller.liveness import Pulse
 from customdomains.controller.login import kopf_login
 from customdomains.controller.ports import (
+    CaaLookup,
     CertificateEngine,
     HttpCheck,
     SelfCheck,
@@ -79,6 +80,7 @@ class Outside:
     that `sender` posts to."""
 
     lookup: TextLookup
+    caa_lookup: CaaLookup
     self_check: SelfCheck
     http: HttpCheck
     engines: Mapping[str, CertificateEngine]
@@ -127,7 +129,9 @@ class Controller:
             outside.engines,
             outside.self_check,
             prospecting,
+            outside.caa_lookup,
             zone=options.rules.zone,
+            now=now,
         )
         self._metrics = ControllerMetrics(
             registry,

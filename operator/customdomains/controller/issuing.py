@@ -6,17 +6,28 @@ holder any more, or works on an order that was replaced, stops there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 
 from customdomains.cluster.errors import Forbidden, Invalid, Unavailable
 from customdomains.cluster.secrets import ForeignSecretError
-from customdomains.controller.ports import CertificateEngine, Claims, Secrets, SelfCheck
+from customdomains.controller.ports import CaaLookup, CertificateEngine, Claims, Secrets, SelfCheck
 from customdomains.controller.prospecting import Prospecting
-from customdomains.model.certificate import IssuedCertificate, Method, OrderError, PlacedOrder
+from customdomains.model.certificate import (
+    Challenge,
+    Fallback,
+    IssuedCertificate,
+    Method,
+    OrderError,
+    PlacedOrder,
+)
 from customdomains.model.claim import Claim
+from customdomains.model.evidence import Evidence
 from customdomains.model.reasons import Reason
 from customdomains.model.renewal import RenewalInfo
+from customdomains.policy import caa, issuers
 from customdomains.policy.findings import delegation_target
 from customdomains.policy.jobs import AskRenewal, CompleteOrder, PlaceOrder
 from customdomains.policy.ownership import proof_current
@@ -40,29 +51,54 @@ class Issuing:
         engines: Mapping[str, CertificateEngine],
         self_check: SelfCheck,
         prospecting: Prospecting,
+        caa_lookup: CaaLookup,
         *,
         zone: str,
+        now: Callable[[], datetime],
     ) -> None:
         self._claims = claims
         self._secrets = secrets
         self._engines = engines
         self._self_check = self_check
         self._prospecting = prospecting
+        self._caa = caa_lookup
         self._zone = zone
+        self._now = now
 
     async def place(self, job: PlaceOrder) -> PlacedOrder:
-        """Place the order, if nothing speaks against it that can be known beforehand."""
+        """Place the order, if nothing speaks against it that can be known beforehand, at the first
+        issuer that takes it."""
+        with _told():
+            await self._secrets.refuse_foreign(job.claim, job.secret_name)
+        failures: list[tuple[str, OrderError]] = []
+        look = _CaaLook(self._caa, job.claim.domain)
+        for issuer in job.choice.issuers:
+            try:
+                placed = await self._place_at(issuer, job, look)
+            except OrderError as error:
+                failures.append((issuer, error))
+                if not issuers.yields(job.choice, error, self._now()):
+                    break
+                continue
+            return replace(placed, issuer=issuer, fallback=_fallback(job, failures))
+        raise issuers.none_left(failures)
+
+    async def _place_at(self, issuer: str, job: PlaceOrder, look: _CaaLook) -> PlacedOrder:
+        """Place the order at one issuer, if CAA records allow that."""
+        engine, have = self._engines[issuer], job.claim.certificate
+        challenges = tuple(way.challenge for way in job.ways[issuer])
+        with _account_told():
+            ca = await engine.identity()
+        if ca.domains:
+            challenges = await look.allowed(caa.Wanted(job.names, ca, challenges))
         live = await self._live(job.claim.domain)
         if live is None or live.resource_version != job.claim.resource_version:
             raise StaleClaimError(live)
-        with _told():
-            await self._secrets.refuse_foreign(job.claim, job.secret_name)
-        issuer, have = job.choice.issuers[0], job.claim.certificate
         with _account_told():
-            return await self._engines[issuer].place(
+            return await engine.place(
                 job.names,
                 replaces=job.replaces if have and have.issuer == issuer else None,
-                challenges=tuple(way.challenge for way in job.ways[issuer]),
+                challenges=challenges,
             )
 
     async def complete(self, job: CompleteOrder) -> IssuedCertificate:
@@ -139,6 +175,32 @@ class Issuing:
                 f"not every replica of the operator's own DNS responder answers {name} with the "
                 "challenge yet; the operator of this platform has to look at them",
             )
+
+
+class _CaaLook:
+    """The CAA records of one domain, looked up once, when the first issuer asks for them."""
+
+    def __init__(self, lookup: CaaLookup, domain: str) -> None:
+        self._lookup = lookup
+        self._domain = domain
+        self._found: Evidence | None = None
+
+    async def allowed(self, wanted: caa.Wanted) -> tuple[Challenge, ...]:
+        """The challenges by which the CA may issue. Raises `OrderError` where there is none."""
+        if self._found is None:
+            self._found = await self._lookup.climb(self._domain)
+        verdict = caa.judge(self._found, wanted)
+        if isinstance(verdict, OrderError):
+            raise verdict
+        return verdict
+
+
+def _fallback(job: PlaceOrder, failures: list[tuple[str, OrderError]]) -> Fallback | None:
+    """In whose place an issuer is used after those `failures`."""
+    if job.choice.passed is not None or not failures:
+        return job.choice.passed
+    issuer, error = failures[0]
+    return Fallback(issuer, error.reason)
 
 
 @contextmanager

@@ -34,6 +34,15 @@ class TextLookup(Protocol):
         ...
 
 
+class CaaLookup(Protocol):
+    """Asks the DNS for the CAA records that count for a domain."""
+
+    async def climb(self, domain: str) -> Evidence:
+        """Evidence about `domain`, or the nearest name above it that has such records or of which
+        that can't be told; trouble on the way is in it, never an exception."""
+        ...
+
+
 class SelfCheck(Protocol):
     """Asks every replica of our own responder."""
 

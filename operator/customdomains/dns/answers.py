@@ -16,12 +16,14 @@ import dns.name
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
+import dns.rdtypes.ANY.CAA
 import dns.rdtypes.ANY.CNAME
 import dns.rdtypes.ANY.DNAME
 import dns.rdtypes.ANY.SOA
 import dns.rdtypes.ANY.TXT
 import dns.rrset
 
+from customdomains.model.caa import record_text
 from customdomains.model.evidence import Outcome, ServerAnswer
 
 MAX_CHAIN = 16
@@ -67,9 +69,15 @@ def outcome_of(response: dns.message.Message) -> Outcome:
 
 
 def read_answer(
-    server: str, name: dns.name.Name, response: dns.message.Message, *, trusted: bool = False
+    server: str,
+    name: dns.name.Name,
+    response: dns.message.Message,
+    rdtype: dns.rdatatype.RdataType = dns.rdatatype.TXT,
+    *,
+    trusted: bool = False,
 ) -> ServerAnswer:
-    """What `response` says about `name`: its alias chain and the TXT values at the end of it.
+    """What `response` says about `name`: its alias chain and what stands at the end of it: TXT
+    values or CAA records, as `rdtype` has it; nothing where it asks for aliases.
 
     A chain ends where it repeats itself or after 16 steps, then without texts; a DNAME counts
     as the CNAME that it stands for (RFC 6672). A name that holds an alias exists, whatever the
@@ -79,10 +87,10 @@ def read_answer(
     outcome = outcome_of(response)
     explained = explanation(response)
     if not outcome.conclusive:
-        chain = _find(name, response).targets if outcome is Outcome.SERVER_FAILURE else ()
+        chain = _find(name, response, rdtype).targets if outcome is Outcome.SERVER_FAILURE else ()
         cnames = tuple(name_text(target) for target in chain)
         return ServerAnswer(server, outcome, cnames=cnames, explanation=explained)
-    found = _find(name, response)
+    found = _find(name, response, rdtype)
     if not found.ttls and not _may_deny(response):
         return ServerAnswer(server, Outcome.LAME, explanation=explained)
     soa = None
@@ -142,12 +150,15 @@ class _Found:
     clash: bool = False
 
 
-def _find(name: dns.name.Name, response: dns.message.Message) -> _Found:
-    sets = {
-        kind: {rrset.name: rrset for rrset in response.answer if _is(rrset, kind)}
-        for kind in (dns.rdatatype.CNAME, dns.rdatatype.DNAME, dns.rdatatype.TXT)
-    }
-    aliases, renames, texts = sets.values()
+def _find(
+    name: dns.name.Name, response: dns.message.Message, rdtype: dns.rdatatype.RdataType
+) -> _Found:
+    aliases, renames, texts = (
+        {rrset.name: rrset for rrset in response.answer if _is(rrset, kind)}
+        for kind in (dns.rdatatype.CNAME, dns.rdatatype.DNAME, rdtype)
+    )
+    if rdtype == dns.rdatatype.CNAME:
+        texts = {}
     here = name
     found = _Found(name)
     seen = {name}
@@ -231,11 +242,14 @@ def _negative_ttl(soa: dns.rrset.RRset) -> int:
 
 
 def _values(found: dns.rrset.RRset) -> list[str]:
-    return [
-        b"".join(record.strings).decode("utf-8", "backslashreplace")[:MAX_TEXT]
-        for record in found
-        if isinstance(record, dns.rdtypes.ANY.TXT.TXT)
-    ]
+    values = []
+    for record in found:
+        match record:
+            case dns.rdtypes.ANY.TXT.TXT():
+                values.append(b"".join(record.strings).decode("utf-8", "backslashreplace"))
+            case dns.rdtypes.ANY.CAA.CAA():
+                values.append(record_text(record.flags, record.tag, record.value))
+    return [value[:MAX_TEXT] for value in values]
 
 
 def _bounded(texts: Iterable[str]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from customdomains.dns.answers import (
     name_text,
     read_answer,
 )
-from customdomains.dns.messages import make_query
+from customdomains.dns.messages import Question, make_query
 from customdomains.dns.resolvers import Resolver
 from customdomains.model.evidence import Evidence, Obstacle, Outcome, ServerAnswer
 from customdomains.model.names import is_registry_zone
@@ -74,22 +74,21 @@ def parse_name(name: str) -> dns.name.Name:
         raise ValueError(f"{name!r} cannot be a name in the DNS: {error}") from error
 
 
-async def ask_for_texts(resolver: Resolver, name: dns.name.Name, patience: Patience) -> Word:
-    """The TXT records at `name`, by the word of `resolver`.
+async def ask_for_texts(resolver: Resolver, question: Question, patience: Patience) -> Word:
+    """What `question` asks for, TXT or CAA records, by the word of `resolver`.
 
     A SERVFAIL does not say whether the name's servers fail or its signatures do. Where the same
     question gets an answer without validation, and again none with it, it is the signatures. With
     an alias chain without end in it, a SERVFAIL is about that.
     """
-    word = await _ask(resolver, name, make_query(name, dns.rdatatype.TXT), patience)
-    answer = word.answer
-    if answer.outcome is not Outcome.SERVER_FAILURE or endless(name_text(name), answer.cnames):
+    word = await _ask(resolver, question, patience)
+    answer, name = word.answer, name_text(question.name)
+    if answer.outcome is not Outcome.SERVER_FAILURE or endless(name, answer.cnames):
         return word
     brief = patience.half()
-    unchecked = make_query(name, dns.rdatatype.TXT, checking=False)
-    if not (await _ask(resolver, name, unchecked, brief)).answer.outcome.conclusive:
+    if not (await _ask(resolver, question, brief, checking=False)).answer.outcome.conclusive:
         return word
-    again = await _ask(resolver, name, make_query(name, dns.rdatatype.TXT), brief)
+    again = await _ask(resolver, question, brief)
     if again.answer.outcome is Outcome.SERVER_FAILURE:
         return replace(again, answer=replace(again.answer, outcome=Outcome.BOGUS, cnames=()))
     return again
@@ -125,7 +124,7 @@ async def _chain(
     ttls: list[int] = []
     here = name
     while len(cnames) < MAX_CHAIN and not endless(name_text(name), cnames):
-        word = await _ask(resolver, here, make_query(here, dns.rdatatype.CNAME), patience)
+        word = await _ask(resolver, Question(here, dns.rdatatype.CNAME), patience)
         if not word.answer.cnames:
             break
         cnames += word.answer.cnames
@@ -209,11 +208,12 @@ def evidence_of(name: str, words: Sequence[Word], needed: int) -> Evidence:
 
 
 async def _ask(
-    resolver: Resolver, name: dns.name.Name, query: dns.message.Message, patience: Patience
+    resolver: Resolver, question: Question, patience: Patience, *, checking: bool = True
 ) -> Word:
     if (left := patience.left) <= 0:
         return Word(resolver, ServerAnswer(resolver.name, Outcome.TIMED_OUT))
-    reply = await resolver.query(query, left)
+    name, rdtype = question
+    reply = await resolver.query(make_query(name, rdtype, checking=checking), left)
     if reply.response is None:
         answer = ServerAnswer(
             resolver.name,
@@ -222,7 +222,7 @@ async def _ask(
             explanation=reply.trouble,
         )
         return Word(resolver, answer)
-    answer = read_answer(resolver.name, name, reply.response, trusted=True)
+    answer = read_answer(resolver.name, name, reply.response, rdtype, trusted=True)
     zone = None if answer.cnames else _zone(name, reply.response)
     return Word(resolver, replace(answer, milliseconds=reply.milliseconds), zone)
 

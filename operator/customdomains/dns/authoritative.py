@@ -1,4 +1,5 @@
-"""Looking up TXT records at the servers that hold them, without anybody's cache in between."""
+"""Looking up TXT and CAA records at the servers that hold them, without anybody's cache in
+between."""
 
 from __future__ import annotations
 
@@ -10,15 +11,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-import dns.exception
 import dns.message
 import dns.name
 import dns.rdatatype
 
 from customdomains.dns.addressbook import NameServer
+from customdomains.dns.asking import parse_name
 from customdomains.dns.cuts import Delegation, Trouble
 from customdomains.dns.delegations import Delegations
-from customdomains.dns.messages import make_query
+from customdomains.dns.messages import Question, make_query
 from customdomains.dns.nearby import look_nearby
 from customdomains.dns.reading import Reading, read
 from customdomains.dns.resolvers import Resolver
@@ -93,29 +94,39 @@ class AuthoritativeLookup:
         Trouble on the way is in the evidence. Raises ValueError for a name that cannot be in the
         DNS (a label over 63 bytes, 255 in all).
         """
-        try:
-            question = dns.name.from_text(name)
-        except dns.exception.DNSException as error:
-            raise ValueError(f"{name!r} cannot be a name in the DNS: {error}") from error
+        question = Question(parse_name(name), dns.rdatatype.TXT)
         until = self._clock() + self._deadline
         trail = Trail(name)
-        obstacle = await self._walk(trail, question, until, doubtful=nearby)
+        found = await self._within(until, self._delegations.find(question.name.parent()))
+        obstacle = await self._walk(trail, found, question, until, doubtful=nearby)
         evidence = trail.evidence(obstacle)
         if enough is not None and enough(evidence):
             return evidence
         if nearby and trail.first is not None and evidence.conclusive:
             ask = partial(self._ask_one, trail.first, until)
             zone = trail.first.delegation.zone
-            found = await look_nearby(question, zone, ask, self._choose)
-            evidence = replace(evidence, nearby=found)
+            nearest = await look_nearby(question.name, zone, ask, self._choose)
+            evidence = replace(evidence, nearby=nearest)
         return evidence
 
+    async def look_up_caa(self, name: str) -> Evidence:
+        """The same about CAA records at `name` itself, where there may be a zone of its own."""
+        question = Question(parse_name(name), dns.rdatatype.CAA)
+        until = self._clock() + self._deadline
+        trail = Trail(name)
+        found = await self._within(until, self._delegations.find(question.name))
+        return trail.evidence(await self._walk(trail, found, question, until, doubtful=False))
+
     async def _walk(
-        self, trail: Trail, question: dns.name.Name, until: float, *, doubtful: bool
+        self,
+        trail: Trail,
+        found: Delegation | Trouble,
+        here: Question,
+        until: float,
+        *,
+        doubtful: bool,
     ) -> Trouble | None:
-        """From zone to zone, until there is an answer or no way on."""
-        here = question
-        found = await self._within(until, self._delegations.find(question.parent()))
+        """From the zone `found` to the next, until there is an answer or no way on."""
         for _ in range(_MAX_ZONES):
             if isinstance(found, Trouble):
                 return found
@@ -130,15 +141,15 @@ class AuthoritativeLookup:
                 found = await self._within(until, self._delegations.follow(referral))
             elif alias := asked.alias:
                 trail.renamed(alias)
-                here = dns.name.from_text(alias[-1])
-                if trail.endless or here.is_subdomain(self._own_zone):
+                here = here._replace(name=dns.name.from_text(alias[-1]))
+                if trail.endless or here.name.is_subdomain(self._own_zone):
                     return None
-                found = await self._within(until, self._delegations.find(here))
+                found = await self._within(until, self._delegations.find(here.name))
             else:
                 return None
         return Trouble(Obstacle.ALIAS_LOOP)
 
-    async def _ask_all(self, zone: Delegation, name: dns.name.Name, until: float) -> Asked:
+    async def _ask_all(self, zone: Delegation, question: Question, until: float) -> Asked:
         """Ask a few at a time, and last those that have been silent: where the others agree,
         nobody waits long for these.
 
@@ -149,7 +160,7 @@ class AuthoritativeLookup:
 
         async def work(waiting: Iterator[NameServer], patience: float) -> None:
             for server in waiting:
-                readings[server] = await self._ask(zone, server, name, patience)
+                readings[server] = await self._ask(zone, server, question, patience)
 
         servers = self._choose.sample(zone.servers, len(zone.servers))
         silent = [server for server in servers if self._servers.silences(server.address)]
@@ -163,38 +174,40 @@ class AuthoritativeLookup:
         return Asked(zone, tuple(readings[server] for server in zone.servers))
 
     async def _ask(
-        self, zone: Delegation, server: NameServer, name: dns.name.Name, until: float
+        self, zone: Delegation, server: NameServer, question: Question, until: float
     ) -> Reading:
-        query = partial(_question, name, signed=zone.keys is not None)
+        query = partial(_query, question, signed=zone.keys is not None)
         reply = await self._servers.ask(server.address, zone.zone, query, until)
         if reply.response is None:
             answer = ServerAnswer(server.address, reply.outcome, explanation=reply.trouble)
             reading = Reading(answer)
         else:
-            reading = read(server.address, zone.zone, name, reply.response, zone.keys, self._now())
+            reading = read(
+                server.address, zone.zone, question, reply.response, zone.keys, self._now()
+            )
         return replace(
             reading,
             answer=replace(reading.answer, host=server.host, milliseconds=reply.milliseconds),
         )
 
-    async def _one_zone_down(self, asked: Asked, name: dns.name.Name, until: float) -> Asked:
+    async def _one_zone_down(self, asked: Asked, question: Question, until: float) -> Asked:
         """The same as of the zone that begins at the name itself, if there is one.
 
         Where one server holds both zones it does not refer, and signs for the one below, or not.
         """
-        found = await self._within(until, self._delegations.find(name))
+        found = await self._within(until, self._delegations.find(question.name))
         if isinstance(found, Trouble) or found.zone == asked.delegation.zone:
             return asked
-        return await self._ask_all(found, name, until)
+        return await self._ask_all(found, question, until)
 
-    async def _elsewhere(self, asked: Asked, name: dns.name.Name, until: float) -> Asked:
+    async def _elsewhere(self, asked: Asked, question: Question, until: float) -> Asked:
         """The same of other servers, where the zone above names others and they know anything."""
         zone = asked.delegation.zone
         found = await self._within(until, self._delegations.from_above(zone))
         known = {server.address for server in asked.delegation.servers}
         if not isinstance(found, Delegation) or known == {s.address for s in found.servers}:
             return asked
-        again = await self._ask_all(found, name, until)
+        again = await self._ask_all(found, question, until)
         if not (again.decided if asked.says_anything else again.says_anything):
             return asked
         await self._delegations.prefer_above(zone)
@@ -216,11 +229,12 @@ class AuthoritativeLookup:
         if not name.is_subdomain(zone.zone):
             return ServerAnswer(quickest.server, Outcome.LAME)
         server = NameServer(quickest.host, quickest.server)
-        return (await self._ask(zone, server, name, until)).answer
+        question = Question(name, dns.rdatatype.TXT)
+        return (await self._ask(zone, server, question, until)).answer
 
 
-def _question(name: dns.name.Name, *, signed: bool) -> dns.message.Message:
-    query = make_query(name, dns.rdatatype.TXT, recursion=False)
+def _query(question: Question, *, signed: bool) -> dns.message.Message:
+    query = make_query(*question, recursion=False)
     if signed:
         query.want_dnssec(True)
     return query

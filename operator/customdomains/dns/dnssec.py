@@ -58,25 +58,36 @@ class ZoneKeys:
     def __bool__(self) -> bool:
         return bool(self._keys)
 
-    def vouch(self, name: dns.name.Name, response: dns.message.Message, now: float) -> bool:
-        """Whether every set of `response` that leads from `name` to its TXT records is signed,
-        and there is one.
+    def vouch(
+        self,
+        name: dns.name.Name,
+        response: dns.message.Message,
+        now: float,
+        rdtype: dns.rdatatype.RdataType,
+    ) -> bool:
+        """Whether every set of `response` that leads from `name` to its records of `rdtype` is
+        signed, and there is one.
 
         `now` is in seconds since 1970. Sets at names outside the zone are not looked at.
         """
         validation = _Validation(self.zone, self._keys, response, now)
         try:
-            validation.walk(name)
+            validation.walk(name, rdtype)
         except (*_FAILURES, dns.name.NameTooLong):
             return False
         return validation.passed > 0
 
     def denial(
-        self, name: dns.name.Name, response: dns.message.Message, now: float
+        self,
+        name: dns.name.Name,
+        response: dns.message.Message,
+        now: float,
+        rdtype: dns.rdatatype.RdataType,
     ) -> Denial | None:
-        """What signed records of `response` show about `name`, which is in the zone."""
+        """What signed records of `response` show about records of `rdtype` at `name`, which is in
+        the zone."""
         validation = _Validation(self.zone, self._keys, response, now)
-        for rrset, denial in denials(name, self.zone, response.authority):
+        for rrset, denial in denials(name, self.zone, response.authority, rdtype):
             try:
                 validation.check_denial(rrset)
             except _FAILURES:
@@ -102,7 +113,7 @@ class _Validation:
         self._tries = _MAX_SIGNATURES
         self.passed = 0
 
-    def walk(self, name: dns.name.Name) -> None:
+    def walk(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> None:
         """Check every set from `name` to the end of its alias chain in the zone.
 
         Raises ValidationFailure at the first that is not signed.
@@ -110,8 +121,8 @@ class _Validation:
         seen: set[dns.name.Name] = set()
         while name.is_subdomain(self._zone) and name not in seen:
             seen.add(name)
-            if (texts := self._get(name, dns.rdatatype.TXT)) is not None:
-                self._check(texts, self._response.answer)
+            if (wanted := self._get(name, rdtype)) is not None:
+                self._check(wanted, self._response.answer)
             alias = self._get(name, dns.rdatatype.CNAME)
             renaming = self._renaming(name)
             if renaming is not None:

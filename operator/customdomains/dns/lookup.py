@@ -1,4 +1,4 @@
-"""Looking up TXT records by the word of resolvers: of one, or of several that agree."""
+"""Looking up TXT and CAA records by the word of resolvers: of one, or of several that agree."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import dns.name
+import dns.rdatatype
 
 from customdomains.dns.answers import name_text
 from customdomains.dns.asking import (
@@ -22,6 +23,7 @@ from customdomains.dns.asking import (
     parse_name,
     with_aliases,
 )
+from customdomains.dns.messages import Question
 from customdomains.dns.nearby import look_nearby
 from customdomains.dns.resolvers import Resolver
 from customdomains.model.evidence import Evidence, ServerAnswer
@@ -67,7 +69,7 @@ class _ResolverLookup(ABC):
         async with self._places:
             until = asyncio.get_running_loop().time() + self._deadline
             patience = Patience(self._timeout, until)
-            words = distrust(await self._ask(question, patience))
+            words = distrust(await self._ask(Question(question, dns.rdatatype.TXT), patience))
             told = next((word for word in words if word.answer.outcome.conclusive), None)
             if told is None:
                 words = await with_aliases(words, question, patience)
@@ -78,8 +80,16 @@ class _ResolverLookup(ABC):
                 return evidence
             return await self._with_nearby(evidence, question, told.resolver, patience)
 
+    async def look_up_caa(self, name: str) -> Evidence:
+        """The same about CAA records at `name`."""
+        question = Question(parse_name(name), dns.rdatatype.CAA)
+        async with self._places:
+            until = asyncio.get_running_loop().time() + self._deadline
+            words = await self._ask(question, Patience(self._timeout, until))
+            return evidence_of(name, distrust(words), self._needed)
+
     @abstractmethod
-    async def _ask(self, name: dns.name.Name, patience: Patience) -> Sequence[Word]: ...
+    async def _ask(self, question: Question, patience: Patience) -> Sequence[Word]: ...
 
     async def _with_nearby(
         self, evidence: Evidence, name: dns.name.Name, resolver: Resolver, patience: Patience
@@ -87,7 +97,8 @@ class _ResolverLookup(ABC):
         """`evidence` with what `resolver` finds where the record may have been put by mistake."""
 
         async def ask(elsewhere: dns.name.Name) -> ServerAnswer:
-            return (await ask_for_texts(resolver, elsewhere, patience)).answer
+            question = Question(elsewhere, dns.rdatatype.TXT)
+            return (await ask_for_texts(resolver, question, patience)).answer
 
         zone = parse_name(evidence.zone) if evidence.zone else None
         if zone is None:
@@ -118,12 +129,12 @@ class RecursiveLookup(_ResolverLookup):
             resolvers, needed=1, timeout=timeout, deadline=deadline, concurrency=concurrency
         )
 
-    async def _ask(self, name: dns.name.Name, patience: Patience) -> Sequence[Word]:
+    async def _ask(self, question: Question, patience: Patience) -> Sequence[Word]:
         words: list[Word] = []
         for resolver in self._resolvers:
             if patience.left <= 0:
                 break
-            words.append(await ask_for_texts(resolver, name, patience))
+            words.append(await ask_for_texts(resolver, question, patience))
             if distrust(words)[-1].answer.outcome.conclusive:
                 break
         return words
@@ -148,9 +159,9 @@ class QuorumLookup(_ResolverLookup):
             resolvers, needed=needed, timeout=timeout, deadline=deadline, concurrency=concurrency
         )
 
-    async def _ask(self, name: dns.name.Name, patience: Patience) -> Sequence[Word]:
+    async def _ask(self, question: Question, patience: Patience) -> Sequence[Word]:
         clock = asyncio.get_running_loop().time
-        tasks = [asyncio.create_task(ask_for_texts(r, name, patience)) for r in self._resolvers]
+        tasks = [asyncio.create_task(ask_for_texts(r, question, patience)) for r in self._resolvers]
         until = None
         try:
             while pending := [task for task in tasks if not task.done()]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
 import dns.flags
 import dns.message
@@ -42,6 +43,13 @@ _NAMELESS = {
     dns.rdatatype.NSEC3PARAM,
     dns.rdatatype.CAA,
 }
+
+
+class Question(NamedTuple):
+    """What is looked for: records of a type at a name, in the class IN."""
+
+    name: dns.name.Name
+    rdtype: dns.rdatatype.RdataType
 
 
 class MalformedError(Exception):

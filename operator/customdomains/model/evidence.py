@@ -33,7 +33,8 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
-    """One server's answer to a TXT question.
+    """One server's answer to a question for TXT records, or for CAA records: then these are the
+    `texts`, as `model.caa` has them.
 
     `server` is `address:port`, or the URL of a resolver that is asked by DoT or DoH; `host` is
     the name server's name, where it was found by that. `cnames` are the targets of the CNAME

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from customdomains.model.certificate import Fallback
+from customdomains.model.certificate import Fallback, OrderError
 from customdomains.model.claim import CertificateRecord, Claim
 from customdomains.model.domain import CustomDomain
 from customdomains.model.names import certificate_names
 from customdomains.model.reasons import Reason
 from customdomains.policy.jobs import Choice
 from customdomains.policy.rules import Rules
+from customdomains.policy.schedule import failure_delay
 
 TROUBLE = frozenset(
     {
@@ -23,6 +25,19 @@ TROUBLE = frozenset(
 )
 """What keeps one issuer from taking an order that another may take: it is away, has had enough of
 us, or something is wrong with the account there or its key."""
+
+_WHY = {
+    Reason.CAA_FORBIDS: "is not allowed to issue by CAA records",
+    Reason.CA_UNREACHABLE: "could not be reached",
+    Reason.CA_RATE_LIMITED: "had reached a limit",
+    Reason.AWAITING_BUDGET: "had reached a limit",
+}
+
+NEXT_TRY = failure_delay(1)
+"""How soon an order that could not be placed is tried again at first."""
+
+MOST_OF_FIRST = 250
+"""Characters of the first failure's message, where others come after it."""
 
 
 def issuer_of(domain: CustomDomain, rules: Rules) -> str | None:
@@ -39,6 +54,31 @@ def chain_of(domain: CustomDomain, rules: Rules) -> tuple[str, ...]:
         chain.append(name)
         name = rules.fallbacks.get(name)
     return tuple(chain)
+
+
+def yields(choice: Choice, error: OrderError, now: datetime) -> bool:
+    """Whether the next issuer of `choice` is to be tried, as one could not take the order."""
+    if error.reason is Reason.CAA_FORBIDS:
+        return True
+    if not choice.hurried or error.reason not in TROUBLE:
+        return False
+    return choice.again or (error.retry_at is not None and error.retry_at > now + NEXT_TRY)
+
+
+def none_left(failures: Sequence[tuple[str, OrderError]]) -> OrderError:
+    """What the failures at all issuers that were tried come to: that of the first one, which is
+    tried again as soon as any of them may be."""
+    (_, first), *others = failures
+    if not others:
+        return first
+    moments = [error.retry_at for _, error in failures]
+    known = [moment for moment in moments if moment is not None]
+    told = "; ".join(f"nor does {issuer}: {error.message.rstrip('. ')}" for issuer, error in others)
+    return OrderError(
+        first.reason,
+        f"{first.message.rstrip('. ')[:MOST_OF_FIRST]}; {told}",
+        retry_at=min(known) if len(known) == len(moments) else None,
+    )
 
 
 def stands_for(have: CertificateRecord) -> str:
@@ -64,6 +104,12 @@ def choose(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) -> C
         if rest:
             return Choice(rest, Fallback(chain[0], failure.reason), hurried=hurried)
     return Choice(chain, hurried=hurried, again=again)
+
+
+def told(issuer: str, fallback: Fallback) -> str:
+    """That `issuer` stands in for another, and why."""
+    why = _WHY.get(fallback.because, "could not take the order")
+    return f"it is by {issuer}, since {fallback.instead_of} {why}"
 
 
 def _is_hurried(domain: CustomDomain, claim: Claim, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain
+from customdomains.model.issuance import render_fallback
 from customdomains.model.names import NameRefusedError
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import Checks, Condition, Status
@@ -167,6 +168,8 @@ def _certificate(claim: Claim) -> dict[str, Any]:
         }
         if have.renewal is not None and have.renewal.explanation is not None:
             rendered["renewalExplanation"] = have.renewal.explanation
+        if have.fallback is not None:
+            rendered["fallback"] = render_fallback(have.fallback)
     if order is not None:
         placed: dict[str, Any] = {"url": order.url, "placedAt": format_time(order.placed_at)}
         expires = format_optional(order.expires)

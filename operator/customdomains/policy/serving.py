@@ -42,7 +42,10 @@ def certificate_issued(
     """
     view, have = _View(domain, claim, rules, now, open_, wait), claim.certificate
     if have is not None and certificates.usable(claim, now):
-        message = f"the certificate is in the Secret {have.secret_name}{_about_renewal(view)}"
+        message = f"the certificate is in the Secret {have.secret_name}"
+        if have.fallback is not None:
+            message += f"; {issuers.told(have.issuer, have.fallback)}"
+        message += _about_renewal(view)
         since = have.serving_since or have.issued_at
         return Condition("CertificateIssued", True, Reason.ISSUED, message, since)
     reason, message = _waiting(view) or _why_not(view)
@@ -135,7 +138,10 @@ def _under_way(view: _View, order: Order) -> tuple[Reason, str]:
     if failure is not None and failure.at >= order.placed_at:
         return failure.reason, f"an order is placed, but {_failed(view, failure)}"
     if order.way.automatic:
-        return Reason.ORDER_UNDER_WAY, "an order is placed and its challenge is being answered"
+        message = "an order is placed and its challenge is being answered"
+        if order.fallback is not None:
+            message += f"; {issuers.told(order.issuer, order.fallback)}"
+        return Reason.ORDER_UNDER_WAY, message
     return (
         Reason.AWAITING_CHALLENGE_RECORD,
         "an order is placed; it goes on once the TXT records listed as Challenge are found",

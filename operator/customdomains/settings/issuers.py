@@ -41,9 +41,9 @@ class Issuer(Section, frozen=True):
 
     `caBundle` (a PEM file) replaces the system's trust for the CA's own TLS. `profile` is one of
     those that the CA's directory offers. `preferredChain` is the common name of the root that the
-    chain should lead to, where the CA offers several. `challenges` are the kinds that are used;
-    without it the two of RFC 8555, dns-01 and http-01 (where `api.challengeListen` is set).
-    `limits` replaces what is known of the CA's;
+    chain should lead to, where the CA offers several. `fallback` names the issuer to use where this
+    one can't be. `challenges` are the kinds that are used; without it the two of RFC 8555, dns-01
+    and http-01 (where `api.challengeListen` is set). `limits` replaces what is known of the CA's;
     an empty one has none.
     """
 
@@ -57,3 +57,23 @@ class Issuer(Section, frozen=True):
     preferred_chain: Text | None = None
     challenges: tuple[ChallengeKind, ...] | None = None
     limits: Limits | None = None
+    fallback: ObjectName | None = None
+
+
+def fallback_fault(issuer: Issuer, issuers: tuple[Issuer, ...]) -> str | None:
+    """What is wrong with the issuer's fallback, which has to be one of `issuers`: whoever goes on
+    from one to the next has to come to an end."""
+    fallbacks = {each.name: each.fallback for each in issuers}
+    if issuer.fallback is not None and issuer.fallback not in fallbacks:
+        others = ", ".join(name for name in fallbacks if name != issuer.name)
+        allowed = f"it has to be one of {others}" if others else "there is no other one"
+        return f"there is no issuer {issuer.fallback!r}; {allowed}"
+    way = [issuer.name]
+    while (following := fallbacks.get(way[-1])) is not None:
+        if following in way:
+            return (
+                f"{' -> '.join([*way, following])} goes round in a circle; the last issuer of the "
+                "way has to be without a fallback"
+            )
+        way.append(following)
+    return None

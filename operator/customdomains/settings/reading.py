@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from customdomains.model.keys import SIZES, Algorithm
-from customdomains.settings.issuers import Issuer
+from customdomains.settings.issuers import Issuer, fallback_fault
 from customdomains.settings.limits import Limit, Limits
 from customdomains.settings.schema import Lookups, Settings
 from customdomains.settings.values import Duration, Section, Suffix
@@ -193,6 +193,9 @@ def _check_issuers(issuers: tuple[Issuer, ...]) -> None:
                 f"has to be one of {', '.join(map(str, sizes))}"
             )
         _check_limits(f"issuers[{place}].limits", issuer.limits)
+        fault = fallback_fault(issuer, issuers)
+        if fault is not None:
+            raise SettingsError(f"issuers[{place}].fallback: {fault}")
 
 
 def _check_limits(path: str, limits: Limits | None) -> None:
