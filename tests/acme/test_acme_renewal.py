@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from acme_support import placing
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from scripted_ca import NAMES, Reply, problem
 
 from customdomains.acme.exchange import Answer
@@ -15,19 +17,8 @@ from customdomains.model.certificate import OrderError
 from customdomains.model.reasons import Reason
 from customdomains.model.renewal import RenewalInfo
 
+# Section 4.1 makes this id of the certificate in the RFC's appendix A.
 ID = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
-EXAMPLE = b"""-----BEGIN CERTIFICATE-----
-MIIBQzCB66ADAgECAgUAh2VDITAKBggqhkjOPQQDAjAVMRMwEQYDVQQDEwpFeGFt
-cGxlIENBMCIYDzAwMDEwMTAxMDAwMDAwWhgPMDAwMTAxMDEwMDAwMDBaMBYxFDAS
-BgNVBAMTC2V4YW1wbGUuY29tMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEeBZu
-7cbpAYNXZLbbh8rNIzuOoqOOtmxA1v7cRm//AwyMwWxyHz4zfwmBhcSrf47NUAFf
-qzLQ2PPQxdTXREYEnKMjMCEwHwYDVR0jBBgwFoAUaYhba4dGQEHhs3uEe6CuLN4B
-yNQwCgYIKoZIzj0EAwIDRwAwRAIge09+S5TZAlw5tgtiVvuERV6cT4mfutXIlwTb
-+FYN/8oCIClDsqBklhB9KAelFiYt9+6FDj3z4KGVelYM5MdsO3pK
------END CERTIFICATE-----
-"""
-"""The certificate of the RFC's appendix A, which its section 4.1 makes the id of."""
-
 WINDOW = {"start": "2021-01-03T00:00:00Z", "end": "2021-01-07T00:00:00Z"}
 START, END = datetime(2021, 1, 3, tzinfo=UTC), datetime(2021, 1, 7, tzinfo=UTC)
 PATH = f"/renewals/{ID}"
@@ -40,8 +31,33 @@ def offering(ca):
     return ca
 
 
+def certificate(*extensions):
+    """One with the serial number of the RFC's example."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(x509.Name([]))
+        .serial_number(0x87654321)
+        .public_key(key.public_key())
+        .not_valid_before(START)
+        .not_valid_after(END)
+    )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
+    return builder.sign(key, hashes.SHA256())
+
+
 def test_the_id_of_the_example():
-    assert ari_id(x509.load_pem_x509_certificate(EXAMPLE)) == ID
+    authority = bytes.fromhex("69885B6B87464041E1B37B847BA0AE2CDE01C8D4")
+    named = x509.AuthorityKeyIdentifier(authority, None, None)
+    assert ari_id(certificate(named)) == ID
+
+
+def test_no_id_without_an_authority():
+    elsewhere = x509.AuthorityKeyIdentifier(None, [x509.DNSName("ca.example")], 7)
+    assert ari_id(certificate()) is None
+    assert ari_id(certificate(elsewhere)) is None
 
 
 def answer(document, retry_at=None):

@@ -173,6 +173,8 @@ class FakeCa:
         self.lifetime = LIFETIME
         self.advises = False
         """Whether it offers renewal information, from `advice` by the certificate's id."""
+        self.mute = False
+        """Whether it can't be asked for that, and for all else can."""
         self.advice: dict[str, RenewalInfo] = {}
         self.asked: list[tuple[datetime, str]] = []
         self.replaced: list[str] = []
@@ -181,6 +183,8 @@ class FakeCa:
     def renewal_info(self, ari_id: str) -> RenewalInfo | None:
         self.asked.append((self._now(), ari_id))
         self._answer()
+        if self.mute:
+            raise OrderError(Reason.CA_UNREACHABLE, "the CA does not say")
         return self.advice.get(ari_id)
 
     def place(self, names: tuple[str, ...], replaces: str | None = None) -> PlacedOrder:

@@ -102,3 +102,23 @@ async def test_a_namespace_has_its_share_and_no_more():
     assert (await fourth).namespace == "greedy"
     queue.done(second)
     assert (await queue.get()).namespace == "greedy"
+
+
+async def test_within_a_namespace_the_least_rank_goes_first_and_namespaces_in_turns():
+    queue = FairQueue()
+    for name, rank in (("c", (2, 1.0)), ("a", ()), ("d", (2, 1.0)), ("b", (1, 9.0))):
+        queue.add(Key("one", name), rank)
+    queue.add(Key("two", "late"), (9, 9.0))
+    queue.add(Key("one", "d"), ())  # one that waits keeps its place
+    taken = [(await queue.get()).name for _ in range(5)]
+    assert taken == ["a", "late", "b", "c", "d"]
+
+
+async def test_what_comes_back_has_the_rank_it_was_added_with():
+    queue = FairQueue()
+    queue.add(Key("one", "a"))
+    assert (await queue.get()).name == "a"
+    queue.add(Key("one", "a"), (3, 0.0))
+    queue.add(Key("one", "b"), (2, 0.0))
+    queue.done(Key("one", "a"))
+    assert [(await queue.get()).name for _ in range(2)] == ["b", "a"]

@@ -32,6 +32,7 @@ from customdomains.model.evidence import Outcome, Seen
 from customdomains.model.identity import mint_identity
 from customdomains.model.keys import SIZES, Algorithm, KeyType
 from customdomains.model.reasons import Phase, Reason
+from customdomains.model.renewal import RenewalWindow
 from customdomains.model.scope import Scope, ScopeKind
 from customdomains.model.status import Checks, Status, mark_of
 from customdomains.model.times import format_optional, format_time, parse_time
@@ -82,11 +83,15 @@ certificates = st.builds(
     words,
     st.lists(words, min_size=1, max_size=2).map(tuple),
     moments,
-    st.builds(CertificateFacts, words, moments, moments, words, st.none() | key_types),
+    st.builds(
+        CertificateFacts, words, moments, moments, words, st.none() | key_types, st.none() | words
+    ),
     st.none() | moments,
     st.builds(Way, methods, st.sampled_from(Challenge)),
     st.none() | words,
     fallback=fallbacks,
+    renewal=st.none() | st.builds(RenewalWindow, moments, moments, moments, st.none() | words),
+    late=st.integers(0, 2),
 )
 failures = st.builds(
     Failure,

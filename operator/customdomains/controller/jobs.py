@@ -18,6 +18,7 @@ from customdomains.controller.issuing import Issuing, StaleClaimError
 from customdomains.controller.lanes import Lane
 from customdomains.controller.ports import TextLookup
 from customdomains.controller.prospecting import Prospecting
+from customdomains.controller.queue import Rank
 from customdomains.controller.store import Store
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
 from customdomains.model.domain import Key
@@ -147,7 +148,7 @@ class JobRunner:
             group.create_task(self._orders.work())
             group.create_task(self._questions.work())
 
-    def _rank(self, key: Key, now: datetime) -> float:
+    def _rank(self, key: Key, now: datetime) -> Rank:
         """What is most urgent goes first where many wait."""
         return rank(self._store.claim_for(key), now)
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from customdomains.controller.queue import FairQueue
+from customdomains.controller.queue import FairQueue, Rank
 from customdomains.model.domain import Key
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Lane(Generic[J]):
         """Jobs waiting and running."""
         return len(self._queue) + self._queue.working
 
-    def put(self, key: Key, job: J, rank: float = 0.0) -> None:
+    def put(self, key: Key, job: J, rank: Rank = ()) -> None:
         """Have `job` run; one that waits for the same key is replaced."""
         self._jobs[key] = job
         self._queue.add(key, rank)

@@ -8,6 +8,8 @@ from collections import Counter, OrderedDict, deque
 
 from customdomains.model.domain import Key
 
+Rank = tuple[float, ...]
+
 
 class FairQueue:
     """Keys to be worked on, taken in turns from the namespaces that have any.
@@ -23,11 +25,11 @@ class FairQueue:
     def __init__(self, share: int | None = None) -> None:
         self._share = share
         self._busy: Counter[str] = Counter()
-        self._waiting: OrderedDict[str, list[tuple[float, int, Key]]] = OrderedDict()
+        self._waiting: OrderedDict[str, list[tuple[Rank, int, Key]]] = OrderedDict()
         self._added = 0
         self._queued: set[Key] = set()
         self._working: set[Key] = set()
-        self._again: dict[Key, float] = {}
+        self._again: dict[Key, Rank] = {}
         self._getters: deque[asyncio.Future[None]] = deque()
 
     def __len__(self) -> int:
@@ -38,7 +40,7 @@ class FairQueue:
         """How many keys are being worked on."""
         return len(self._working)
 
-    def add(self, key: Key, rank: float = 0.0) -> None:
+    def add(self, key: Key, rank: Rank = ()) -> None:
         """Have `key` worked on soon; one that waits keeps its rank."""
         if key in self._working:
             self._again.setdefault(key, rank)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from customdomains.model.claim import NOBODY, CertificateRecord, Claim
+from customdomains.model.claim import CertificateRecord, Claim
 from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.policy.world import World
 
@@ -46,29 +46,32 @@ def next_stage(domain: CustomDomain, world: World, claim: Claim, now: datetime) 
     return moment if moment > now else None
 
 
-def rank(claim: Claim | None, now: datetime) -> float:
-    """Where the work on a claim's certificate belongs among that on others (in seconds, the least
-    goes first).
+def rank(claim: Claim | None, now: datetime) -> tuple[int, float]:
+    """Where the work on a claim's certificate belongs among that on others: the least goes first.
 
-    Whoever has no certificate is where now is. A renewal is behind that by a hundredth of the time
-    that is left for it: so the one that ends first goes first, and no flow of newcomers holds up
-    any for long.
+    First what has expired, then what the CA wants renewed at once; of both, what ended or ends
+    first. Whoever has no certificate is where now is. Other renewals are behind that by a hundredth
+    of the time that is left for them: so of these too the one that ends first goes first, and no
+    flow of newcomers holds up any for long.
     """
     have = claim.certificate if claim is not None else None
     if have is None:
-        return now.timestamp()
-    end = have.facts.not_after
+        return (2, now.timestamp())
+    ends = have.facts.not_after
+    if ends <= now:
+        return (0, ends.timestamp())
     if have.renewal is not None:
-        end = min(end, have.renewal.end)
-    left = end - now
-    return (now + left / 100 if left > timedelta(0) else end).timestamp()
+        if have.renewal.end <= now:
+            return (1, ends.timestamp())
+        ends = min(ends, have.renewal.end)
+    return (2, (now + (ends - now) / 100).timestamp())
 
 
 def count_left(claims: Iterable[Claim], now: datetime) -> Counter[str]:
     """The certificates of those who hold `claims`, by the days that they are valid for yet: less
     than each of `LEFT` and not less than the one before, `more` than the last, or `expired`."""
     counted = Counter(dict.fromkeys(("expired", *map(str, LEFT), "more"), 0))
-    for have in _held(claims):
+    for _, have in _held(claims):
         left = have.facts.not_after - now
         days = next((str(days) for days in LEFT if left < timedelta(days=days)), "more")
         counted["expired" if left <= timedelta(0) else days] += 1
@@ -79,7 +82,7 @@ def count_renewals(claims: Iterable[Claim], now: datetime) -> Counter[str]:
     """The same by how it stands with their renewal (`RENEWALS`): for short-lived ones days tell
     little. `late` are those for whose renewal a third of the time is over."""
     counted = Counter(dict.fromkeys(RENEWALS, 0))
-    for have in _held(claims):
+    for _, have in _held(claims):
         if now >= have.facts.not_after:
             counted["expired"] += 1
         elif now < have.renewal_time:
@@ -91,18 +94,18 @@ def count_renewals(claims: Iterable[Claim], now: datetime) -> Counter[str]:
 
 def soonest(claims: Iterable[Claim], most: int) -> list[Claim]:
     """Of the `claims` with a certificate as many as `most`, those first that expire first."""
-    ends = [
-        (claim.certificate.facts.not_after, claim.domain, claim)
-        for claim in claims
-        if claim.certificate is not None and claim.holder != NOBODY
-    ]
+    ends = [(have.facts.not_after, claim.domain, claim) for claim, have in _held(claims)]
     return [claim for _, _, claim in heapq.nsmallest(most, ends, key=lambda item: item[:2])]
 
 
-def _held(claims: Iterable[Claim]) -> Iterable[CertificateRecord]:
+def _held(claims: Iterable[Claim]) -> Iterable[tuple[Claim, CertificateRecord]]:
+    """Those with a certificate that somebody uses: a seat that is kept for who was there has one
+    that nobody renews."""
     for claim in claims:
-        if claim.certificate is not None and claim.holder != NOBODY:
-            yield claim.certificate
+        standing = claim.standing
+        if claim.certificate is None or standing.vacant_since or standing.expired_at:
+            continue
+        yield claim, claim.certificate
 
 
 def _third(have: CertificateRecord) -> timedelta:
