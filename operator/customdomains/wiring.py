@@ -9,7 +9,7 @@ from pathlib import Path
 from customdomains.acme import AcmeEngine, ExternalAccount, IssuerOptions
 from customdomains.acme.reaching import HttpReach
 from customdomains.api.mounted import Mounted, MountedFileError
-from customdomains.api.options import ApiOptions, ClusterTokens, TokenFile
+from customdomains.api.options import ApiOptions, ClusterTokens, SetupOptions, TokenFile
 from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.client import ApiClient
 from customdomains.dns.authoritative import AuthoritativeLookup
@@ -23,7 +23,7 @@ from customdomains.model.dnszones import OwnZones
 from customdomains.model.keys import key_type
 from customdomains.policy.budget import IssuerLimits, Limit, published_limits
 from customdomains.policy.rules import ClaimRules, NameRules, Rules
-from customdomains.settings import Authentication, Issuer, Settings, SettingsError
+from customdomains.settings import Authentication, Issuer, Settings, SettingsError, Setup
 from customdomains.settings import limits as settings_limits
 from customdomains.webhooks import HttpSender, parse_secrets
 
@@ -53,7 +53,14 @@ def api_options(settings: Settings) -> ApiOptions:
         challenges=None if api.challenge_listen is None else split_listen(api.challenge_listen),
         zones=settings.dns.zones,
         records_namespace=records_namespace(settings),
+        setup=_setup(api.setup),
     )
+
+
+def _setup(setup: Setup) -> SetupOptions | None:
+    if setup.key_file is None or setup.public_url is None:
+        return None
+    return SetupOptions(Path(setup.key_file), setup.public_url, setup.name, setup.colour)
 
 
 def _authentication(authentication: Authentication) -> TokenFile | ClusterTokens | None:

@@ -27,7 +27,7 @@ from customdomains.api.verdicts import LOOKUP_SUCCEEDED, UNPROVED
 from customdomains.model import dnszones
 from customdomains.model.reasons import Reason
 
-SOURCES = sorted(Path(customdomains.api.__file__).parent.glob("*.py"))
+SOURCES = sorted(Path(customdomains.api.__file__).parent.rglob("*.py"))
 
 COMPUTED = {
     "verdicts.py": {

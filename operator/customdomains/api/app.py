@@ -25,6 +25,7 @@ from customdomains.api.listening import Bounds, Connections
 from customdomains.api.load import Load
 from customdomains.api.metrics import HttpMetrics, PublicMetrics
 from customdomains.api.options import ApiOptions, ClusterTokens, TokenFile
+from customdomains.api.page.handlers import SetupPages
 from customdomains.api.recordhandlers import RecordHandlers
 from customdomains.api.records import Records
 from customdomains.api.resolving import Hosts, Resolving
@@ -93,11 +94,14 @@ async def serving(
         return rooms.ready and records.mirror.cache.synced
 
     gate = _gate(options, client, registry, rooms, records)
-    application = web.Application(middlewares=[gate.pass_on], client_max_size=MAX_BODY)
+    pages = SetupPages(options.setup, rooms.get, options.rules.zone)
+    passing = [pages.in_html, gate.pass_on]
+    application = web.Application(middlewares=passing, client_max_size=MAX_BODY)
     application.add_routes(
         [
             *routes.domains(Handlers(options.rules.zone)),
             *routes.records(RecordHandlers(records, Resolving(records, hosts))),
+            *routes.setup(pages),
             *routes.service(Probes(registry, ready)),
             *documentation.routes(document.load()),
         ]

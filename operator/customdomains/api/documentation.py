@@ -23,13 +23,13 @@ _PAGE_HEADERS = {
 
 def routes(document: Document) -> list[web.RouteDef]:
     """Both of them."""
-    served = _Fixed(document.json, {"Content-Type": "application/json"})
-    page = _Fixed(docspage.render(document).encode(), _PAGE_HEADERS)
+    served = Fixed(document.json, {"Content-Type": "application/json"})
+    page = Fixed(docspage.render(document).encode(), _PAGE_HEADERS)
     return [web.get("/openapi.json", served.answer), web.get("/docs", page.answer)]
 
 
-class _Fixed:
-    """A body that does not change while the process lives."""
+class Fixed:
+    """A body that does not change while the process lives. `answer` is a handler."""
 
     def __init__(self, body: bytes, headers: Mapping[str, str]) -> None:
         self._tag = hashlib.sha256(body).hexdigest()[:32]

@@ -31,14 +31,19 @@ from customdomains.api.speaking import Speaker
 
 MAX_BODY = 64 * 1024  # bytes
 
-OPEN_ROUTES = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"})
+OPEN_ROUTES = frozenset(
+    {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/setup/{file}"}
+)
 """Without credentials, and answered however much else is going on."""
+
+LINK_ROUTES = frozenset({"/domains/{id}/setup", "/domains/{id}/setup/events"})
+"""Whoever has a signed link is let in by that, which the handlers see to."""
 
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 
 _log = logging.getLogger(__name__)
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Gate:
@@ -75,7 +80,7 @@ class Gate:
         }
 
     @web.middleware
-    async def pass_on(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+    async def pass_on(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer the request by `handler`, or say why not."""
         begun = time.perf_counter()
         route = _route(request)
@@ -90,7 +95,7 @@ class Gate:
         return response
 
     async def _answer(
-        self, request: web.Request, handler: _Handler, route: str
+        self, request: web.Request, handler: Handler, route: str
     ) -> web.StreamResponse:
         try:
             if route in OPEN_ROUTES:
@@ -98,7 +103,7 @@ class Gate:
             if request.match_info.http_exception is not None:
                 return await handler(request)
             request[ADMISSION] = self._admission
-            room = await self._admission.room(request)
+            room = None if route in LINK_ROUTES else await self._admission.room(request)
             if (request.content_length or 0) > MAX_BODY:
                 return _too_large()
             if not self._ready(room):

@@ -28,6 +28,18 @@ class ClusterTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class SetupOptions:
+    """The page for tenants: links to it are signed with the keys in `key_file` and begin with
+    `public_url`. `name` and `colour` (`#rrggbb`) are the platform's.
+    """
+
+    key_file: Path
+    public_url: str
+    name: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
 class ApiOptions:
     """What the HTTP process needs of the settings.
 
@@ -37,7 +49,7 @@ class ApiOptions:
     nobody is asked for a token; port 0 takes any. `ask` is where edge proxies may ask (host and
     port), `challenges` where CAs fetch the answers to http-01 challenges, None for nowhere. The
     platform's own DNS records are the DNSRecords in `records_namespace`; they may stand in the
-    delegation zone and in `zones`.
+    delegation zone and in `zones`. With `setup` None there is no page for tenants.
     """
 
     host: str
@@ -52,6 +64,7 @@ class ApiOptions:
     challenges: tuple[str, int] | None = None
     zones: tuple[str, ...] = ()
     records_namespace: str = "customdomains"
+    setup: SetupOptions | None = None
     bounds: Bounds = _BOUNDS
 
     @property

@@ -26,6 +26,7 @@ RIGHTS: Mapping[tuple[str, str], Right | None] = {
     ("DELETE", "/domains/{id}"): Right("delete"),
     ("POST", "/domains/{id}/verify"): Right("patch"),
     ("POST", "/domains/{id}/issue-certificate"): Right("patch"),
+    ("POST", "/domains/{id}/setup-link"): Right("patch"),
     ("GET", "/dns/records"): Right("list", DNS_RECORDS),
     ("POST", "/dns/records"): Right("create", DNS_RECORDS),
     ("DELETE", "/dns/records"): Right("delete", DNS_RECORDS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from customdomains.api.handlers import Handlers, Probes
+from customdomains.api.page.handlers import SetupPages
 from customdomains.api.recordhandlers import RecordHandlers
 
 
@@ -29,6 +30,17 @@ def records(handlers: RecordHandlers) -> list[web.RouteDef]:
         web.post("/dns/records", handlers.add),
         web.delete("/dns/records", handlers.remove),
         web.get("/dns/resolve", handlers.resolve),
+    ]
+
+
+def setup(pages: SetupPages) -> list[web.RouteDef]:
+    """The page for tenants, and the links to it."""
+    return [
+        web.post("/domains/{id}/setup-link", pages.link),
+        web.get("/domains/{id}/setup", pages.page),
+        web.post("/domains/{id}/setup", pages.check),
+        web.get("/domains/{id}/setup/events", pages.events, allow_head=False),
+        web.get("/setup/{file}", pages.file),
     ]
 
 

@@ -180,6 +180,20 @@ def is_private_suffix(name: str) -> bool:
     return not is_public_suffix(name) and bool(_suffixes(only_icann=False).is_public(name))
 
 
+def registrable_domain(name: str) -> str | None:
+    """The part of `name` (canonical) that is registered at a registry: one label below a public
+    suffix, by the ICANN part of the Public Suffix List. None where `name` has none.
+    """
+    found: str | None = _suffixes(only_icann=True).privatesuffix(name)
+    return found
+
+
+def u_labels(name: str) -> str:
+    """`name` (canonical) as people read it (RFC 5890 section 2.3.2.1)."""
+    labels = name.split(".")
+    return ".".join(idna.ulabel(label) if label.startswith("xn--") else label for label in labels)
+
+
 def is_registry_zone(zone: str) -> bool:
     """Whether the list's ICANN part names `zone` (lower case, no trailing dot; "" is the root).
 

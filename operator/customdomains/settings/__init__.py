@@ -15,6 +15,7 @@ from customdomains.settings.reading import (
     parse_settings,
 )
 from customdomains.settings.schema import Api, Authentication, Settings
+from customdomains.settings.setup import Setup
 from customdomains.settings.values import Duration
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Issuer",
     "Settings",
     "SettingsError",
+    "Setup",
     "load_settings",
     "parse_settings",
 ]

@@ -11,11 +11,11 @@ import msgspec
 import yaml
 
 from customdomains.model.keys import SIZES, Algorithm
+from customdomains.settings import setup, webhooks
 from customdomains.settings.issuers import Issuer, fallback_fault
 from customdomains.settings.limits import Limit, Limits
 from customdomains.settings.schema import Lookups, Settings
 from customdomains.settings.values import Duration, Section, Suffix
-from customdomains.settings.webhooks import fault_in
 from customdomains.settings.wording import in_words
 
 API_VERSION = "config.customdomains.dev/v1"
@@ -167,7 +167,7 @@ def _check(settings: Settings) -> None:
     _check_suffixes(settings)
     _check_zones(settings)
     _check_updates(settings)
-    if (fault := fault_in(settings.webhooks)) is not None:
+    if fault := webhooks.fault_in(settings.webhooks) or setup.fault_in(settings.api.setup):
         raise SettingsError(fault)
     lookups = settings.lookups
     _at_least("lookups.timeout", lookups.timeout, Duration("10ms"))

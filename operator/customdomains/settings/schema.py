@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from customdomains.settings.issuers import Issuer
+from customdomains.settings.setup import Setup
 from customdomains.settings.updates import UpdatedZone
 from customdomains.settings.values import (
     DnsName,
@@ -132,6 +133,7 @@ class Api(Section, frozen=True):
     authentication: Authentication = Authentication()
     registered_status: Literal[409, 500] = 500
     controller_timeout: Duration = Duration("15s")
+    setup: Setup = Setup()
 
 
 class Responder(Section, frozen=True):

@@ -1,0 +1,246 @@
+"""What the page shows of a domain: a pure function of what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from customdomains.api.page import words
+from customdomains.api.page.words import Run, Tone, Words
+from customdomains.api.resources import Registration
+from customdomains.model.certificate import Method
+from customdomains.model.domain import Issuance
+from customdomains.model.names import registrable_domain, u_labels
+from customdomains.model.reasons import Phase, Reason
+from customdomains.model.status import Purpose, RecordState
+from customdomains.model.times import format_time
+from customdomains.policy.records import wanted_records
+
+_CNAME = "CNAME "
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step on the way; `state` is `done`, `current`, `upcoming` or `stuck`."""
+
+    label: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A record to set, or to keep.
+
+    `relative` is its name in a panel that adds `zone` (no dot at its end) by itself. One that is
+    `folded` needs no attention now.
+    """
+
+    key: str
+    type: str
+    title: str
+    hint: str
+    name: str
+    relative: str
+    zone: str
+    value: str
+    badge: str
+    tone: Tone
+    message: tuple[Run, ...]
+    recommended: bool
+    folded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value that a server gave, and whether it is one that is wanted."""
+
+    type: str
+    text: str
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one server answered: values, or in words what it said instead."""
+
+    server: str
+    values: tuple[Value, ...]
+    outcome: str
+    secure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The certificate in use; times in RFC 3339, `renewal` only where it is by itself."""
+
+    names: tuple[str, ...]
+    issuer: str
+    begins: str
+    ends: str
+    renewal: str | None
+    serial_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All of it. `ascii` is the name as the DNS has it, where people read it differently."""
+
+    name: str
+    ascii: str | None
+    words: Words
+    message: tuple[Run, ...]
+    steps: tuple[Step, ...]
+    either: bool
+    cards: tuple[Card, ...]
+    sightings: tuple[Sighting, ...]
+    certificate: Certificate | None
+    may_check: bool
+
+
+def facts(found: Registration, zone: str) -> Facts:
+    """What there is to show; `zone` is the delegation zone."""
+    claim, view = found.claim, found.domain
+    conditions = _conditions(view.conditions)
+    reasons = {kind: str(each.get("reason", "")) for kind, each in conditions.items()}
+    records = _records(found, zone)
+    challenged = any(
+        record["purpose"] == Purpose.CHALLENGE and record["state"] != RecordState.PRESENT
+        for record in records
+    )
+    states = frozenset(str(record["state"]) for record in records)
+    name = u_labels(claim.domain)
+    said = words.of_state(view.phase, reasons, states, challenged=challenged)
+    gone = reasons.get("Verified") == Reason.PROOF_GONE
+    settled = view.phase in {Phase.ACTIVE, Phase.VERIFIED} and not gone and not challenged
+    return Facts(
+        name=name,
+        ascii=None if name == claim.domain else claim.domain,
+        words=said,
+        message=() if settled else _message(conditions.get("Ready", {})),
+        steps=_steps(said, wanted=view.issuance != Issuance.NEVER),
+        either=_either(records),
+        cards=_cards(records, registrable_domain(claim.domain), conditions.get("Ready", {})),
+        sightings=_sightings(records),
+        certificate=_certificate(found),
+        may_check=not settled and not view.suspend,
+    )
+
+
+def _conditions(raw: bytes) -> dict[str, dict[str, Any]]:
+    conditions: list[dict[str, Any]] = msgspec.json.decode(raw or b"[]")
+    return {str(each.get("type")): each for each in conditions}
+
+
+def _records(found: Registration, zone: str) -> list[dict[str, Any]]:
+    if found.domain.records:
+        told: list[dict[str, Any]] = msgspec.json.decode(found.domain.records)
+        return told
+    return [record.render() for record in wanted_records(found.claim, None, None, zone)]
+
+
+def _message(ready: Mapping[str, Any]) -> tuple[Run, ...]:
+    reason = str(ready.get("reason", ""))
+    if reason in words.SAID_ALREADY:
+        return ()
+    return words.message(str(ready.get("message", "")), reason)
+
+
+def _steps(said: Words, *, wanted: bool) -> tuple[Step, ...]:
+    """`wanted` tells that there will be a certificate."""
+    labels = ("Registered", "DNS record", "Certificate")[: None if wanted else words.CERTIFICATE]
+    here = "stuck" if said.tone in {"warn", "bad"} else "current"
+    return tuple(
+        Step(label, "done" if at < said.step else here if at == said.step else "upcoming")
+        for at, label in enumerate(labels)
+    )
+
+
+def _cards(
+    records: Sequence[Mapping[str, Any]], zone: str | None, ready: Mapping[str, Any]
+) -> tuple[Card, ...]:
+    """What is to be set first stands first; of two that would do, the one to set once."""
+    order = (Purpose.CHALLENGE, Purpose.DELEGATION, Purpose.OWNERSHIP)
+    known = sorted(records, key=lambda record: order.index(record["purpose"]))
+    either = _either(records)
+    cards = []
+    for number, record in enumerate(known, start=1):
+        told = record.get("message") == ready.get("message")
+        cards.append(_card(record, f"record-{number}", zone, either=either, told=told))
+    return tuple(cards)
+
+
+def _either(records: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there is a choice."""
+    return {record["purpose"] for record in records} >= {Purpose.OWNERSHIP, Purpose.DELEGATION}
+
+
+def _card(
+    record: Mapping[str, Any], key: str, zone: str | None, *, either: bool, told: bool
+) -> Card:
+    """`told` tells that what is wrong with it stands above already."""
+    purpose, state, name = record["purpose"], record["state"], str(record["name"])
+    badge, tone = words.STATES[state]
+    inside = zone is not None and name.endswith(f".{zone}.")
+    quiet = told or state in {RecordState.MISSING, RecordState.UNKNOWN, RecordState.PRESENT}
+    return Card(
+        key=key,
+        type=record["type"],
+        title=f"{record['type']} record{words.FOR_WHAT.get(purpose, '')}",
+        hint=words.HINTS[purpose],
+        name=name,
+        relative=name.removesuffix(f".{zone}.") if inside else "",
+        zone=zone or "",
+        value=str(record["value"]),
+        badge=badge,
+        tone=tone,
+        message=() if quiet else words.message(str(record.get("message", "")), ""),
+        recommended=either and purpose == Purpose.DELEGATION,
+        folded=tone == "good" or (either and purpose == Purpose.OWNERSHIP and tone == "todo"),
+    )
+
+
+def _sightings(records: Sequence[Mapping[str, Any]]) -> tuple[Sighting, ...]:
+    wanted = frozenset(
+        f"{_CNAME}{record['value']}" if record["type"] == "CNAME" else str(record["value"])
+        for record in records
+    )
+    return tuple(_sighting(seen, wanted) for record in records for seen in record.get("seen", ()))
+
+
+def _sighting(seen: Mapping[str, Any], wanted: frozenset[str]) -> Sighting:
+    return Sighting(
+        server=str(seen["server"]),
+        values=tuple(
+            Value(
+                type="CNAME" if text.startswith(_CNAME) else "TXT",
+                text=text.removeprefix(_CNAME),
+                wanted=text in wanted,
+            )
+            for text in map(str, seen.get("values", ()))
+        ),
+        outcome=words.OUTCOMES.get(str(seen["outcome"]), str(seen["outcome"])),
+        secure=bool(seen.get("authentic", False)),
+    )
+
+
+def _certificate(found: Registration) -> Certificate | None:
+    claim, have = found.claim, found.claim.certificate
+    if have is None:
+        return None
+    proof = claim.verification
+    by_itself = (
+        proof is not None
+        and proof.method is Method.DELEGATED
+        and found.domain.issuance == Issuance.AUTOMATIC
+    )
+    return Certificate(
+        names=tuple(u_labels(name) for name in have.names),
+        issuer=have.issuer,
+        begins=format_time(have.facts.not_before),
+        ends=format_time(have.facts.not_after),
+        renewal=format_time(have.renewal_time) if by_itself else None,
+        serial_number=have.facts.serial_number,
+    )
