@@ -17,6 +17,7 @@ from cluster.relay import relayed
 from customdomains.api.claims import Claims
 from customdomains.api.directory import Directory
 from customdomains.api.following import following
+from customdomains.api.namespaces import Namespaces
 from customdomains.api.resources import render_resource
 from customdomains.cluster import ApiClient, load_connection
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
@@ -271,8 +272,10 @@ async def test_who_can_t_be_told_of_is_said_before_any_stream(api):
 
 async def test_who_follows_hears_of_every_change_and_leaves_nothing(api, client, namespace):
     watched = Claims(client)
-    directory = Directory(client, watched, namespace)
-    async with running(watched.mirror.cache), running(directory):
+    namespaces = Namespaces(client, [namespace])
+    directory = Directory(client, watched, namespaces, namespace)
+    caches = watched.mirror.cache, namespaces.cache, directory.domains.cache
+    async with running(caches[0]), running(caches[1]), running(caches[2]):
         made = await api.register(fresh_name())
         name, bell = made["domain_name"], asyncio.Event()
         with following(directory, made["id"], bell) as follower:

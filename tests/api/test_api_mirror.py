@@ -7,6 +7,7 @@ from cluster.background import running
 from customdomains.api.claims import Claims
 from customdomains.api.directory import Directory
 from customdomains.api.mirror import Mirror
+from customdomains.api.namespaces import Namespaces
 from customdomains.api.resources import parse_view, render_resource
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
 from customdomains.model.claim import Claim, Holder, parse_claim, render_claim
@@ -100,7 +101,7 @@ async def test_what_came_and_went_before_the_watch_leaves_nothing(client, namesp
 
 async def test_a_live_read_that_finds_nothing_is_believed(client, namespace):
     """While the watches say nothing, as here, where none runs."""
-    directory = Directory(client, Claims(client), namespace)
+    directory = Directory(client, Claims(client), Namespaces(client, [namespace]), namespace)
     made = await create(client, namespace, "one")
     directory.domains.put(str(made.key), made)
     holder = Holder(made.key, "uid", None)

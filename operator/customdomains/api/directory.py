@@ -11,13 +11,14 @@ from contextlib import suppress
 from customdomains.api.claims import Claims
 from customdomains.api.errors import Failed, no_such_domain, storage_failed
 from customdomains.api.mirror import Mirror
+from customdomains.api.namespaces import Namespaces
 from customdomains.api.resources import (
     DomainView,
     Registration,
     parse_view,
 )
-from customdomains.cluster import ApiClient, ApiError, NotFound, WatchCache
-from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS, NAMESPACES
+from customdomains.cluster import ApiClient, ApiError, NotFound
+from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
 from customdomains.cluster.stores import ClaimStore
 from customdomains.model.claim import ID_LABEL, Claim, Contender, Holder, parse_claim
 from customdomains.model.domain import Key
@@ -33,8 +34,10 @@ class Directory:
     Of a claim only the seat of this namespace is ever shown: what `Claim.seen_by` leaves for it.
     """
 
-    def __init__(self, client: ApiClient, claims: Claims, namespace: str) -> None:
-        """`run` has to be running for anything to be known, and so has the claims' watch."""
+    def __init__(
+        self, client: ApiClient, claims: Claims, namespaces: Namespaces, namespace: str
+    ) -> None:
+        """`domains.cache` has to be run by who makes this, as those of claims and namespaces."""
         self._client = client
         self._stored = ClaimStore(client)
         self.namespace = namespace
@@ -47,37 +50,25 @@ class Directory:
             parse=parse_view,
             on_change=self.changes.ring,
         )
-        self._namespaces: WatchCache[str] = WatchCache(
-            client,
-            NAMESPACES,
-            field_selector=f"metadata.name={namespace}",
-            metadata_only=True,
-            parse=lambda item: str(item["metadata"]["uid"]),
-            on_change=lambda _key, _old, _new: self._index_all(),
-        )
+        self._namespaces = namespaces
         self._ids: dict[str, str] = {}  # by domain
         self._domains_by_id: dict[str, str] = {}
         self._sorted: list[str] = []  # the domains in `_ids`
         self._occupied: set[str] = set()  # those of them whose seat is not vacant
         self._live_here, self._live_all = asyncio.Semaphore(LIVE_READS), claims.live
         claims.follow(self)
-
-    async def run(self) -> None:
-        """Keep up with the API server until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for cache in (self._namespaces, self.domains.cache):
-                group.create_task(cache.run())
+        namespaces.follow(namespace, self._index_all)
 
     @property
     def synced(self) -> bool:
         """Whether everything was here once; stays true while the API server is away."""
-        caches = (self._namespaces, self.domains.cache, self.claims.cache)
+        caches = (self._namespaces.cache, self.domains.cache, self.claims.cache)
         return all(cache.synced for cache in caches)
 
     @property
     def namespace_uid(self) -> str:
         """The uid of the namespace. Raises `Failed` where there is no such namespace."""
-        uid = self._namespaces.get(self.namespace)
+        uid = self._namespaces.uid(self.namespace)
         if uid is None:
             raise Failed(
                 "storage_error",
@@ -217,7 +208,7 @@ class Directory:
     def _is_ours(self, holder: Holder) -> bool:
         return (
             holder.key.namespace == self.namespace
-            and holder.namespace_uid == self._namespaces.get(self.namespace)
+            and holder.namespace_uid == self._namespaces.uid(self.namespace)
         )
 
     def index(self, domain: str) -> None:

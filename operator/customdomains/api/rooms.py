@@ -10,6 +10,7 @@ from aiohttp import web
 
 from customdomains.api.claims import Claims
 from customdomains.api.directory import Directory
+from customdomains.api.namespaces import Namespaces
 from customdomains.api.options import ApiOptions
 from customdomains.api.places import Places
 from customdomains.api.registration import Registrar
@@ -37,11 +38,13 @@ ROOM = web.RequestKey("room", Room)
 
 
 class Rooms:
-    """The rooms by namespace. Claims are watched once for all of them, and places are shared."""
+    """The rooms by namespace. Claims and namespaces are watched once for all of them,
+    and places are shared."""
 
     def __init__(self, client: ApiClient, options: ApiOptions) -> None:
         """`run` has to be running for anything to be known."""
         self.claims = Claims(client)
+        self._namespaces = Namespaces(client, options.served)
         self.waits = Places(MAX_WAITS, MAX_WAITS_FOR_ONE)
         self.streams = Places(MAX_STREAMS, MAX_STREAMS_OF_ONE)
         self.asks = Places(MAX_ASKING, MAX_ASKING_FOR_ONE)
@@ -67,8 +70,9 @@ class Rooms:
         """Keep up with the API server until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.claims.mirror.cache.run())
+            group.create_task(self._namespaces.cache.run())
             for room in self._rooms.values():
-                group.create_task(room.directory.run())
+                group.create_task(room.directory.domains.cache.run())
 
     def end_waiting(self) -> None:
         """Answer all that only wait; the process is about to end."""
@@ -76,7 +80,7 @@ class Rooms:
         self.streams.end()
 
     def _room(self, client: ApiClient, options: ApiOptions, namespace: str) -> Room:
-        directory = Directory(client, self.claims, namespace)
+        directory = Directory(client, self.claims, self._namespaces, namespace)
         return Room(
             directory,
             Registrar(client, directory, options.rules),
