@@ -18,9 +18,9 @@ _REQUEST_SECONDS = 10.0
 class Pebble:
     """A Pebble that asks `resolver` (host:port) for challenge records.
 
-    `directory_url` is its ACME directory and `ca_file` what its HTTPS is verified with (not what
-    it issues from: those are new at every start, see `roots`). A restart forgets accounts, orders
-    and certificates, and keeps its address.
+    `http_port` is where it asks for http-01, in 80's place; `directory_url` is its ACME directory
+    and `ca_file` what its HTTPS is verified with (not what it issues from: those are new at every
+    start, see `roots`). A restart forgets accounts, orders and certificates, and keeps its address.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Pebble:
         self._process: Process | None = None
         self._acme = f"127.0.0.1:{free_port()}"
         self._management = f"127.0.0.1:{free_port()}"
+        self.http_port = free_port()
         self.directory_url = f"https://{self._acme}/dir"
         self.ca_file = directory / "listener-ca.crt"
         self._write_files(retry_after_seconds, mac_keys or {})
@@ -116,8 +117,8 @@ class Pebble:
             "managementListenAddress": self._management,
             "certificate": str(certificate),
             "privateKey": str(key),
-            # Where the challenges that are not DNS would be asked; nobody listens there.
-            "httpPort": 1,
+            "httpPort": self.http_port,
+            # Where tls-alpn-01 would be asked; nobody listens there.
             "tlsPort": 1,
             "keyAlgorithm": "ecdsa",
             "externalAccountBindingRequired": bool(mac_keys),
