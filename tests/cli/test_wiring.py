@@ -14,7 +14,7 @@ from customdomains.policy.budget import (
     IssuerLimits,
     Limit,
 )
-from customdomains.settings import API_VERSION, KIND, parse_settings
+from customdomains.settings import API_VERSION, KIND, SettingsError, parse_settings
 from customdomains.wiring import (
     api_options,
     limits,
@@ -23,6 +23,7 @@ from customdomains.wiring import (
     records_namespace,
     rules,
     served_zones,
+    webhook_sender,
 )
 
 SETTINGS = f"""
@@ -111,3 +112,39 @@ def test_limits_are_those_that_are_set_or_known(url, said, known):
     issuer = {"name": "a", "directoryURL": url} | ({} if said is None else {"limits": said})
     settings = parse_settings(SETTINGS, {"CUSTOMDOMAINS_ISSUERS": json.dumps([issuer])})
     assert limits(settings) == {"a": known}
+
+
+def hooked(path, *urls):
+    webhooks = {"urls": list(urls), "secretFile": str(path)}
+    return parse_settings(SETTINGS + json.dumps({"webhooks": webhooks})[1:-1] + "\n", {})
+
+
+def test_webhooks_are_told_where_there_are_receivers(tmp_path):
+    path = tmp_path / "secrets"
+    path.write_text("whsec_" + "A" * 32 + "\n")
+    assert rules(hooked(path, "https://example.net/")).claims.webhooks
+    webhook_sender(hooked(path, "https://example.net/"))
+    assert not rules(hooked(path)).claims.webhooks
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "can't be read: No such file or directory"),
+        ("", "has no secret; it needs one a line, whsec_"),
+        ("hunter2", "has no secret in line 1; it has to be whsec_"),
+        (b"\xff", "can't be read: it is not UTF-8"),
+    ],
+)
+def test_secrets_that_cannot_be_used_stop_the_start(tmp_path, content, said):
+    path = tmp_path / "secrets"
+    if content is not None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SettingsError) as caught:
+        webhook_sender(hooked(path, "https://example.net/"))
+    assert str(caught.value).startswith(f"webhooks.secretFile: the secrets' file {path} {said}")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_without_receivers_no_secrets_are_read(tmp_path):
+    webhook_sender(hooked(tmp_path / "none"))

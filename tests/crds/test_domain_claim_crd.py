@@ -24,8 +24,10 @@ from customdomains.model.claim import (
     render_claim,
 )
 from customdomains.model.domain import Key
-from customdomains.model.reasons import Reason
+from customdomains.model.reasons import Phase, Reason
 from customdomains.model.scope import Scope, ScopeKind
+from customdomains.model.webhook import Message
+from customdomains.policy.telling import OUTBOX, TEXT_LENGTH
 
 pytestmark = pytest.mark.cluster
 
@@ -44,6 +46,7 @@ FULL = build.claim(
         asked="a" * 64,
         lost_at=NOW,
         release=True,
+        told=Phase.CERTIFICATE_PENDING,
     ),
     contenders=tuple(
         Contender(
@@ -56,6 +59,21 @@ FULL = build.claim(
         for number in range(33)  # as many as the settings allow, and who makes way
     ),
     reserved_for="tenant",
+    outbox=tuple(
+        Message(
+            f"msg_{number:024x}",
+            "domain.certificate_renewed",
+            NOW,
+            build.ID,
+            Key("x" * 63, "x" * 253),
+            Phase.CERTIFICATE_PENDING,
+            Phase.CERTIFICATE_PENDING,
+            "AwaitingChallengeRecord",
+            "x" * TEXT_LENGTH,
+            tuple(f"{place:08x}" for place in range(8)),
+        )
+        for number in range(OUTBOX)
+    ),
 )
 HELD = {
     name: world.claim
@@ -158,6 +176,20 @@ def test_a_claim_may_do_nothing_but_remember_a_failure(control_plane: ControlPla
     body = Claim("failed.example.com", "", "", NOBODY, failure=scoped)
     kept = send(control_plane, "POST", body)
     assert (kept.holder, kept.id, kept.failure) == (NOBODY, "", scoped)
+
+
+def test_a_claim_that_is_given_up_stays_for_what_is_still_to_be_told(
+    control_plane: ControlPlane,
+) -> None:
+    message = Message(
+        "msg_1", "domain.deleted", build.NOW, build.ID, build.KEY, None, Phase.ACTIVE, "Deleted", ""
+    )
+    left = Claim("left.example.com", "", "", NOBODY, outbox=(message,))
+    stored = send(control_plane, "POST", left)
+    assert (stored.holder, stored.seats, stored.outbox) == (NOBODY, (), (message,))
+    path = f"{CLAIMS}/left.example.com"
+    said = refusal(lambda: send(control_plane, "PUT", replace(stored, outbox=()), path))
+    assert "a holderRef, or only reserves" in said
 
 
 SPECS: list[tuple[str, dict[str, Any], str]] = [

@@ -128,6 +128,25 @@ def test_addresses_to_listen_at(value: str) -> None:
     assert parse({"dns": {"listen": value}}).dns.listen == value
 
 
+def test_nothing_is_told_by_webhooks_unless_somebody_is_named() -> None:
+    assert parse({}).webhooks.urls == ()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://platform.example.net",
+        "https://platform.example.net:8443/hooks?tenant=a&b=c",
+        "https://[2001:db8::1]/hooks",
+        "http://platform.default.svc:8080/hooks",
+    ],
+)
+def test_where_webhooks_go(url: str) -> None:
+    webhooks = parse(hooks(url, allowPrivateAddresses=True)).webhooks
+    assert webhooks.urls == (url,)
+    assert webhooks.secret_file == "/secrets"
+
+
 def test_suffixes_are_taken_in_any_spelling() -> None:
     denied = ["B\u00dcCHER.Example.net.", "zip", "co.uk"]
     names = parse({"names": {"deniedSuffixes": denied, "allowedSuffixes": ["faß.de"]}}).names
@@ -204,6 +223,14 @@ def _issuers(**fallbacks: str | None) -> dict[str, Any]:
             for name, fallback in fallbacks.items()
         ]
     }
+
+
+HOOK = "https://platform.example.net/hooks"
+
+
+def hooks(*urls: str, **changed: Any) -> dict[str, Any]:
+    """Webhooks to `urls`."""
+    return {"webhooks": {"urls": list(urls), "secretFile": "/secrets", **changed}}
 
 
 WRONG: list[tuple[dict[str, Any], str, str, str]] = [
@@ -447,6 +474,17 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
         "below a.net can be registered (names.deniedSuffixes)",
     ),
     ({"names": {"privateSuffixes": True}}, "names.privateSuffixes", "true", "Allow, Refuse"),
+    ({"webhooks": {"urls": [HOOK]}}, "webhooks.secretFile", "missing", "a file with the secrets"),
+    (hooks("ftp://example.net"), "webhooks.urls[0]", "'ftp://example.net'", "such as https://"),
+    (hooks("https://a:b@example.net"), "webhooks.urls[0]", "a:b", "without user, password"),
+    (hooks("https://example.net/#a"), "webhooks.urls[0]", "#a", "without user, password"),
+    (hooks(HOOK, "http://example.net/"), "webhooks.urls[1]", "http", "has to be https"),
+    (hooks("https://example.net:0/"), "webhooks.urls[0]", "port 0", "from 1 to 65535"),
+    (hooks("https://example.net:65536"), "webhooks.urls[0]", "65536", "from 1 to 65535"),
+    (hooks(HOOK, HOOK), "webhooks.urls[1]", "platform.example.net", "once is enough"),
+    (hooks(*(f"{HOOK}/{n}" for n in range(9))), "webhooks.urls", "9 are", "may be 8"),
+    ({"webhooks": {"urls": HOOK}}, "webhooks.urls", HOOK, "a list, each entry a URL"),
+    (hooks(HOOK, allowPrivateAddresses="yes"), "webhooks.allowPrivateAddresses", "yes", "true"),
     ({"controller": {"leaseDuration": "2s"}}, "controller.leaseDuration", "2s", "3s or longer"),
     ({"controller": {"namespace": "a.b"}}, "controller.namespace", "'a.b'", "digits and hyphens"),
 ]

@@ -9,6 +9,9 @@ import msgspec
 
 from customdomains.settings.values import Section, Text
 
+MOST = 8
+"""Receivers: what each has is noted in the claims."""
+
 WebhookUrl = Annotated[
     str,
     msgspec.Meta(
@@ -27,10 +30,7 @@ class Webhooks(Section, frozen=True):
     that are not on the Internet, and also lets URLs begin with http.
     """
 
-    urls: Annotated[
-        tuple[WebhookUrl, ...],
-        msgspec.Meta(max_length=8, description="a list of at most 8 URLs"),
-    ] = ()
+    urls: tuple[WebhookUrl, ...] = ()
     secret_file: Text | None = None
     allow_private_addresses: bool = False
 
@@ -41,6 +41,11 @@ def fault_in(webhooks: Webhooks) -> str | None:
         return (
             "webhooks.secretFile: it is missing; it has to be a file with the secrets that "
             "webhooks are signed with, one a line"
+        )
+    if len(webhooks.urls) > MOST:
+        return (
+            f"webhooks.urls: {len(webhooks.urls)} are not possible; there may be {MOST}, and one "
+            "that gets all can pass it on"
         )
     for place, url in enumerate(webhooks.urls):
         where, parts = f"webhooks.urls[{place}]", urlsplit(url)
