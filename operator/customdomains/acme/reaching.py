@@ -103,7 +103,7 @@ class HttpReach:
                     continue
                 if answer.status != 200:
                     return None
-                return (await answer.content.read(_MOST_BYTES)).rstrip()
+                return (await _read(answer.content)).rstrip()
         return None
 
     def _open(self) -> aiohttp.ClientSession:
@@ -114,6 +114,14 @@ class HttpReach:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """All of it, or the beginning of what is longer than any answer of ours."""
+    body = b""
+    while len(body) < _MOST_BYTES and (more := await content.read(_MOST_BYTES - len(body))):
+        body += more
+    return body
 
 
 def _may_be_asked(address: str) -> bool:
