@@ -17,6 +17,7 @@ from customdomains.dns.caa import CaaLookup
 from customdomains.dns.hosts import HostLookup
 from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
 from customdomains.dns.resolvers import Resolver
+from customdomains.dns.updates import UpdatedZone, ZoneUpdates
 from customdomains.dns.zone import DelegationZone, Zone
 from customdomains.model.certificate import Challenge
 from customdomains.model.dnszones import OwnZones
@@ -133,6 +134,18 @@ def _limit(limit: settings_limits.Limit | None) -> Limit | None:
     return None if limit is None else Limit(limit.most, limit.per.delta)
 
 
+def zone_updates(settings: Settings) -> ZoneUpdates:
+    """Who changes the zones in `updates`. Raises OSError or ValueError for a key that is none."""
+    return ZoneUpdates(
+        [
+            UpdatedZone(
+                each.zone, each.server, each.key_name, each.key_algorithm, Path(each.key_file)
+            )
+            for each in settings.updates
+        ]
+    )
+
+
 def lookup(settings: Settings, resolvers: tuple[Resolver, ...]) -> Lookup:
     """The way of asking the DNS that `lookups.mode` says."""
     lookups = settings.lookups
@@ -224,6 +237,7 @@ def rules(settings: Settings) -> Rules:
             if issuer.challenges is not None
         },
         answers_http=settings.api.challenge_listen is not None,
+        updated_zones=tuple(each.zone for each in settings.updates),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 from fake_api import CLAIMS, DOMAINS, FakeApi, FakeClient, Json
-from fake_outside import ZONE, FakeCa, FakeDns, FakeEngine, FakeHttp, FakeSelfCheck
+from fake_outside import ZONE, FakeCa, FakeDns, FakeEngine, FakeHttp, FakeSelfCheck, FakeZones
 from fake_receivers import FakeReceivers, FakeSender
 from virtual_time import VirtualLoop
 
@@ -26,6 +26,7 @@ from customdomains.controller.queue import FairQueue
 from customdomains.controller.reconcile import Reconciler
 from customdomains.controller.store import Store
 from customdomains.controller.sweep import Sweep
+from customdomains.controller.updating import Updating
 from customdomains.model.claim import Claim, parse_claim
 from customdomains.model.domain import CustomDomain, Key, parse_domain
 from customdomains.policy.budget import IssuerLimits
@@ -100,6 +101,7 @@ class Process:
         claims, secrets = ClaimStore(client), CertificateSecrets(client)  # type: ignore[arg-type]
         domains = DomainStore(client)  # type: ignore[arg-type]
         self.http = FakeHttp()
+        self.zones = FakeZones()
         engines = {name: FakeEngine(ca, self._step, keys.make) for name, ca in cas.items()}
         prospecting = Prospecting(dns, engines, self.http, zone=ZONE, now=now, monotonic=loop.time)
         issuing = Issuing(
@@ -108,7 +110,8 @@ class Process:
             engines,
             self.self_check,
             prospecting,
-            dns,
+            updating=Updating(self.zones, dns, random=lambda: 0.5),
+            caa_lookup=dns,
             zone=ZONE,
             now=now,
         )

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -329,6 +329,29 @@ class FakeHttp:
     async def serves(self, domain: str, path: str, body: str, *, patient: bool = False) -> bool:
         await asyncio.sleep(CA_LATENCY)
         return self.reached
+
+
+class FakeZones:
+    """Zones of the platform's: what was put at each name, in order, and what is `left` there."""
+
+    def __init__(self) -> None:
+        self.put_at: dict[str, list[str]] = {}
+        self.left: dict[str, set[str]] = {}
+        self.refuses: OrderError | None = None
+
+    async def put(self, name: str, texts: Iterable[str]) -> None:
+        await self._answer()
+        self.put_at.setdefault(name, []).extend(texts)
+        self.left.setdefault(name, set()).update(texts)
+
+    async def remove(self, name: str, texts: Iterable[str]) -> None:
+        await self._answer()
+        self.left.setdefault(name, set()).difference_update(texts)
+
+    async def _answer(self) -> None:
+        await asyncio.sleep(CA_LATENCY)
+        if self.refuses is not None:
+            raise self.refuses
 
 
 def secret_data(body: dict[str, Any]) -> dict[str, str]:

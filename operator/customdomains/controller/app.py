@@ -7,9 +7,8 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -33,24 +32,16 @@ from customdomains.controller.jobs import JobRunner
 from customdomains.controller.leadership import Elector, LeaseTimes
 from customdomains.controller.liveness import Pulse
 from customdomains.controller.login import kopf_login
-from customdomains.controller.ports import (
-    CaaLookup,
-    CertificateEngine,
-    HttpCheck,
-    SelfCheck,
-    TextLookup,
-    WebhookSender,
-)
+from customdomains.controller.options import ControllerOptions, Outside
 from customdomains.controller.prospecting import Prospecting
 from customdomains.controller.queue import FairQueue
 from customdomains.controller.reconcile import Reconciler
 from customdomains.controller.store import Store
 from customdomains.controller.sweep import Sweep
+from customdomains.controller.updating import Updating
 from customdomains.controller.watching import Change, DomainWatcher
 from customdomains.model.claim import Claim, parse_claim
 from customdomains.model.domain import CustomDomain, Key
-from customdomains.policy.budget import IssuerLimits
-from customdomains.policy.rules import Rules
 from customdomains.telemetry.metrics import ControllerMetrics, webhook_counter
 
 log = logging.getLogger(__name__)
@@ -58,34 +49,6 @@ log = logging.getLogger(__name__)
 LEASE_NAME = "customdomains-controller"
 SYNC_POLL = 0.1
 LIST_AGAIN = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ControllerOptions:
-    """What the settings say about this process. `probe_url` is where kopf answers liveness,
-    `limits` are by issuer."""
-
-    identity: str
-    namespace: str
-    lease_duration: float
-    secret_retention: timedelta
-    probe_url: str
-    rules: Rules
-    limits: Mapping[str, IssuerLimits] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """The adapters that the composition root chose; `engines` are by issuer, `webhooks` the URLs
-    that `sender` posts to."""
-
-    lookup: TextLookup
-    caa_lookup: CaaLookup
-    self_check: SelfCheck
-    http: HttpCheck
-    engines: Mapping[str, CertificateEngine]
-    sender: WebhookSender
-    webhooks: tuple[str, ...] = ()
 
 
 def _utc_now() -> datetime:
@@ -129,7 +92,8 @@ class Controller:
             outside.engines,
             outside.self_check,
             prospecting,
-            outside.caa_lookup,
+            updating=Updating(outside.updates, outside.lookup, random=random.random),
+            caa_lookup=outside.caa_lookup,
             zone=options.rules.zone,
             now=now,
         )

@@ -15,6 +15,7 @@ from customdomains.cluster.errors import Forbidden, Invalid, Unavailable
 from customdomains.cluster.secrets import ForeignSecretError
 from customdomains.controller.ports import CaaLookup, CertificateEngine, Claims, Secrets, SelfCheck
 from customdomains.controller.prospecting import Prospecting
+from customdomains.controller.updating import Updating
 from customdomains.model.certificate import (
     Challenge,
     Fallback,
@@ -51,8 +52,9 @@ class Issuing:
         engines: Mapping[str, CertificateEngine],
         self_check: SelfCheck,
         prospecting: Prospecting,
-        caa_lookup: CaaLookup,
         *,
+        updating: Updating,
+        caa_lookup: CaaLookup,
         zone: str,
         now: Callable[[], datetime],
     ) -> None:
@@ -61,6 +63,7 @@ class Issuing:
         self._engines = engines
         self._self_check = self_check
         self._prospecting = prospecting
+        self._updating = updating
         self._caa = caa_lookup
         self._zone = zone
         self._now = now
@@ -124,6 +127,7 @@ class Issuing:
 
         async def ready() -> None:
             await self._prospecting.require_answered(claim, order)
+            await self._updating.answer(claim.domain, order)
 
         async def key_for_finalize() -> str:
             nonlocal key
@@ -132,15 +136,16 @@ class Issuing:
                 key = await self._secrets.next_key(claim, order.url, make, still)
             return key
 
-        with _account_told():
-            issued = await engine.complete(
-                order.url,
-                order.names,
-                key_for_finalize,
-                (*order.digests, *order.responses),
-                challenge=order.challenge,
-                ready=ready,
-            )
+        async with self._updating.taken_away(claim.domain, order):
+            with _account_told():
+                issued = await engine.complete(
+                    order.url,
+                    order.names,
+                    key_for_finalize,
+                    (*order.digests, *order.responses),
+                    challenge=order.challenge,
+                    ready=ready,
+                )
         with _told():
             await self._secrets.store(
                 claim, job.secret_name, order.url, key, issued.chain_pem, still
