@@ -56,10 +56,8 @@ async def prove_what_has_a_certificate(stand_in, view):
 CHECKS = (
     prove_what_has_a_certificate,
     standin.find_wrong("RecordMissing", "there is no record"),
-    standin.prove,
+    prove_what_has_a_certificate,
     standin.find_wrong("LookupFailed", "no server answered", state="Unreachable"),
-    prove_what_has_a_certificate,
-    prove_what_has_a_certificate,
 )
 ORDERS = (
     standin.place(),

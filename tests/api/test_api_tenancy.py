@@ -292,6 +292,7 @@ async def test_the_platform_s_records_are_the_platform_s(teams):
     ):
         answer = await blue(method, path, json=body)
         assert (answer.status, answer.code) == (403, "forbidden")
+        assert "the platform's own DNS records" in answer.body["error"]
     resolved = await blue("GET", "/dns/resolve?name=www.delegated.example.net")
     assert resolved.status == 200
     gone = await platform("DELETE", "/dns/records?name=www.delegated.example.net&type=A")

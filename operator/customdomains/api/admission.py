@@ -40,7 +40,10 @@ class Admission:
             return None
         if right.resource is DNS_RECORDS:
             if not await caller.may(right, self._records_namespace):
-                raise _not_permitted()
+                raise NotPermitted(
+                    "forbidden",
+                    "with these credentials the platform's own DNS records are out of reach",
+                )
             return None
         namespace = _asked(request) or caller.home
         # Nobody is asked about namespaces that are not served: callers could name any number.
@@ -96,6 +99,6 @@ def _not_permitted() -> NotPermitted:
     """The same whether the namespace is not served, is not there, or is another's."""
     return NotPermitted(
         "forbidden",
-        "with these credentials this can't be done in this namespace; the header "
-        f"{NAMESPACE} names another one",
+        "with these credentials this can't be done in this namespace; to ask for another one, name "
+        f"it in the header {NAMESPACE}",
     )

@@ -20,7 +20,7 @@ _Identity = tuple[int, int, int]
 _T = TypeVar("_T")
 
 
-class MountedFileError(Exception):
+class MountedFileError(ValueError):
     """The file can't be used; the text is for who runs the process, and has nothing of what is in
     the file.
     """
