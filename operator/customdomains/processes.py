@@ -92,6 +92,7 @@ async def controller(settings: Settings, options: argparse.Namespace, stop: asyn
                 probe_url=f"http://{_address(settings.controller.probe_listen)}/healthz",
                 rules=rules(settings),
                 limits=limits(settings),
+                metrics_per_domain=settings.controller.metrics_per_domain,
             ),
             client,
             connection,

@@ -29,7 +29,8 @@ SERVERS = (
 )
 TOOLS = (Package("bind9-dnsutils", ("dig",)), Package("knot-dnsutils", ("kdig",)))
 BROWSERS = (Package("chromium", ("chromium",)),)
-GROUPS = ((*SERVERS, *TOOLS), BROWSERS)
+MONITORS = (Package("prometheus", ("promtool",)),)
+GROUPS = ((*SERVERS, *TOOLS), BROWSERS, MONITORS)
 """What is installed together: what of one group can't be had is in no other's way."""
 
 

@@ -45,15 +45,14 @@ def test_missing_servers_are_downloaded_and_then_unpacked_without_being_started(
     assert install.main() == 0
     text = log.read_text()
     lines = [line for line in text.splitlines() if "install" in line]
-    for names, (first, second) in zip(
-        (("knot", "bind9", "nsd", "unbound"), ("chromium",)), (lines[:2], lines[2:]), strict=True
-    ):
+    groups = (("knot", "bind9", "nsd", "unbound"), ("chromium",), ("prometheus",))
+    for names, (first, second) in zip(groups, (lines[:2], lines[2:4], lines[4:]), strict=True):
         assert "--download-only" in first
         assert "--no-download" in second
         for name in names:
             assert f'"{name}"' in first
             assert f'"{name}"' in second
-    assert text.count('[true, "noninteractive"]') == 4  # services are held back meanwhile
+    assert text.count('[true, "noninteractive"]') == 6  # services are held back meanwhile
     assert not (tmp_path / "policy-rc.d").exists()
     assert "Installing knot, bind9, nsd, unbound, " in capsys.readouterr().err
 

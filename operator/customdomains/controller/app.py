@@ -24,7 +24,7 @@ from customdomains.cluster.watch import WatchCache
 from customdomains.controller.admission import Admission
 from customdomains.controller.agenda import Agenda
 from customdomains.controller.announcing import TransitionAnnouncer
-from customdomains.controller.counting import census_of, count_admission
+from customdomains.controller.counting import census_of, count_admission, count_expiry
 from customdomains.controller.delivering import Courier
 from customdomains.controller.engine import Backoff, work
 from customdomains.controller.issuing import Issuing
@@ -105,6 +105,7 @@ class Controller:
         )
         self._admission = Admission(self._store, options.limits, now=now, wake=self._enqueue)
         count_admission(registry, self._admission, now)
+        count_expiry(registry, self._store, now, options.metrics_per_domain)
         self._jobs = JobRunner(
             self._store,
             outside.lookup,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
 from customdomains.controller.admission import Admission
 from customdomains.controller.store import Store
+from customdomains.model.claim import Claim
+from customdomains.model.domain import Issuance
 from customdomains.model.reasons import Phase
 from customdomains.policy.census import count_proofs, count_seats
+from customdomains.policy.expiry import count_left, count_renewals, soonest
 from customdomains.policy.rules import Rules
 from customdomains.telemetry.budgets import BudgetGauges
+from customdomains.telemetry.expiry import ExpiryGauges
 from customdomains.telemetry.metrics import Census
 
 _PHASES = frozenset(Phase)
@@ -62,3 +66,32 @@ def count_admission(
             if (moment := desk.free_at(now())) is not None
         },
     )
+
+
+def count_expiry(
+    registry: CollectorRegistry, store: Store, now: Callable[[], datetime], most: int
+) -> None:
+    """Have `registry` tell how long certificates are valid for yet, and of as many as `most` that
+    expire first, for each domain, when."""
+    ExpiryGauges(
+        registry,
+        left=lambda: count_left(list(store.claims), now()),
+        renewals=lambda: count_renewals(_renewed(store), now()),
+        ends=(lambda: _ends(store, most)) if most else None,
+    )
+
+
+def _renewed(store: Store) -> Iterator[Claim]:
+    """The claims whose certificates are renewed: a tenant may have said that they are not to be."""
+    for claim in list(store.claims):
+        domain = store.domain(claim.holder.key)
+        if domain is None or (not domain.suspend and domain.issuance is not Issuance.NEVER):
+            yield claim
+
+
+def _ends(store: Store, most: int) -> Iterator[tuple[str, str, str, float]]:
+    for claim in soonest(list(store.claims), most):
+        have = claim.certificate
+        if have is not None:
+            namespace, moment = claim.holder.key.namespace, have.facts.not_after.timestamp()
+            yield claim.domain, namespace, have.issuer, moment

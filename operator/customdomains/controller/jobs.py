@@ -168,18 +168,17 @@ class JobRunner:
 
     async def _ask(self, key: Key, started: _Started[AskRenewal]) -> None:
         """Whatever comes of it, certificates are renewed in time without it."""
-        job, ended = started.job, "done"
+        job, ended = started.job, "broke"
         info: RenewalInfo | None = None
         again_at: datetime | None = None
         try:
             info = await self._issuing.renewal_info(job)
-            again_at = info.again_at if info is not None else None
+            again_at, ended = (info.again_at, "done") if info is not None else (None, "nothing")
         except OrderError as error:
             again_at, ended = error.retry_at, error.reason
             log.warning("%s: when to renew can't be asked: %s", key, error.message)
         except Exception:
             log.exception("%s: AskRenewal broke", key)
-            ended = "broke"
         check = RenewalCheck(job.ari_id, self._now(), info, again_at)
         self._ended(key, started, replace(self._store.memory(key), asking=False, renewal=check))
         self._done("AskRenewal", ended)

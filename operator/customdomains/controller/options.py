@@ -22,7 +22,7 @@ from customdomains.policy.rules import Rules
 @dataclass(frozen=True, slots=True)
 class ControllerOptions:
     """What the settings say about this process. `probe_url` is where kopf answers liveness,
-    `limits` are by issuer."""
+    `limits` are by issuer, `metrics_per_domain` is of how many domains metrics tell each."""
 
     identity: str
     namespace: str
@@ -31,6 +31,7 @@ class ControllerOptions:
     probe_url: str
     rules: Rules
     limits: Mapping[str, IssuerLimits] = field(default_factory=dict)
+    metrics_per_domain: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,9 @@ class Names(Section, frozen=True):
 class Controller(Section, frozen=True):
     """The controller process. `namespace` is where its Lease and the account keys are.
 
-    `probeListen` answers `/healthz`, `metricsListen` has `/metrics` and `/readyz`.
+    `probeListen` answers `/healthz`, `metricsListen` has `/metrics` and `/readyz`; of as many
+    domains as `metricsPerDomain` the metrics tell when the certificate expires, those that expire
+    first.
     """
 
     namespace: ObjectName = "customdomains"
@@ -101,6 +103,9 @@ class Controller(Section, frozen=True):
     metrics_listen: Listen = ":8083"
     lease_duration: Duration = Duration("15s")
     secret_retention: Duration = Duration("24h")
+    metrics_per_domain: Annotated[
+        int, msgspec.Meta(ge=0, le=100_000, description="a number from 0 to 100000")
+    ] = 0
 
 
 class Authentication(Section, frozen=True):
