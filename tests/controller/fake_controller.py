@@ -100,7 +100,7 @@ class Process:
         self._backoff = Backoff(self.agenda, now, spread)
         claims, secrets = ClaimStore(client), CertificateSecrets(client)  # type: ignore[arg-type]
         domains = DomainStore(client)  # type: ignore[arg-type]
-        self.http = FakeHttp()
+        self.http = FakeHttp(cas["main"].reaches)
         self.zones = FakeZones()
         engines = {name: FakeEngine(ca, self._step, keys.make) for name, ca in cas.items()}
         prospecting = Prospecting(dns, engines, self.http, zone=ZONE, now=now, monotonic=loop.time)

@@ -18,6 +18,7 @@ from customdomains.model.certificate import (
     OrderError,
     PlacedOrder,
 )
+from customdomains.model.challengerecords import persistent_name, persistent_value
 from customdomains.model.claim import Claim, Contender, parse_claim
 from customdomains.model.evidence import Evidence, Nearby, Outcome, Place, ServerAnswer
 from customdomains.model.keys import KeyPair, KeyType
@@ -61,8 +62,14 @@ class FakeDns:
         self.silence = CA_LATENCY
         """How many seconds a lookup takes of what is dead."""
         self.looked_nearby: list[datetime] = []
+        self.others: dict[str, Evidence] = {}
+        """What is elsewhere, by its name."""
+        self.asked: Counter[str] = Counter()
+        """Lookups by name."""
 
     def evidence(self, name: str) -> Evidence:
+        if name in self.others:
+            return self.others[name]
         domain = name.removeprefix(f"{CHALLENGE_LABEL}.")
         records, claim = self.records.get(domain, "none"), claim_on(self._api, domain)
         if records == "dead":
@@ -91,6 +98,7 @@ class FakeDns:
     ) -> Evidence:
         domain = name.removeprefix(f"{CHALLENGE_LABEL}.")
         dead = self.records.get(domain) == "dead"
+        self.asked[name] += 1
         await asyncio.sleep(self.silence if dead else CA_LATENCY)
         evidence = self.evidence(name)
         claim = claim_on(self._api, domain)
@@ -144,6 +152,8 @@ class FakeOrder:
     names: tuple[str, ...]
     digests: tuple[str, ...]
     key: str | None = None
+    kind: Challenge = Challenge.DNS
+    responses: tuple[str, ...] = ()
 
 
 class FakeCa:
@@ -163,6 +173,9 @@ class FakeCa:
         """When a new order was asked for."""
         self.reuses = False
         """Whether the issuer's settings say that keys are used again."""
+        self.offers: tuple[Challenge, ...] = tuple(Challenge)
+        self.reaches: set[str] = set()
+        """The domains that lead to our api process."""
         self.orders: dict[str, FakeOrder] = {}
         self.finalized: Counter[str] = Counter()
         """Orders by domain."""
@@ -187,7 +200,20 @@ class FakeCa:
             raise OrderError(Reason.CA_UNREACHABLE, "the CA does not say")
         return self.advice.get(ari_id)
 
-    def place(self, names: tuple[str, ...], replaces: str | None = None) -> PlacedOrder:
+    @property
+    def identity(self) -> CaIdentity:
+        """What it and our account are called."""
+        self._answer()
+        return CaIdentity(
+            f"https://{self.host}/account/1", "_account", (f"{self.host}.example.net",)
+        )
+
+    def place(
+        self,
+        names: tuple[str, ...],
+        replaces: str | None = None,
+        challenges: tuple[Challenge, ...] = (Challenge.DNS,),
+    ) -> PlacedOrder:
         self.ordered_at.append(self._now())
         self._answer()
         if self.refusal is not None:
@@ -201,9 +227,26 @@ class FakeCa:
             assert seen is not None, f"{names[0]} is ordered without any proof"
             assert self._now() - seen <= PROOF_FRESHNESS + JOB_TIME, "ordered on an old proof"
         url = f"https://{self.host}/order/{len(self.orders) + 1}"
+        kind = next((each for each in challenges if each in self.offers), None)
+        if kind is None:
+            raise OrderError(Reason.CA_REFUSED, "the CA offers none of these", order_lost=True)
         digests = tuple(f"digest-{len(self.orders) + 1}-{n}" for n in range(len(names)))
-        self.orders[url] = FakeOrder(names, digests)
-        return PlacedOrder(url, digests, self._now() + timedelta(days=7))
+        responses: tuple[str, ...] = ()
+        if kind is Challenge.DNS_PERSIST:
+            ours, wildcard = self.identity, len(names) > 1
+            responses = (persistent_value(ours.domains[0], ours.account, wildcard=wildcard),)
+        elif kind is Challenge.HTTP:
+            responses = tuple(f"{digest}.thumbprint" for digest in digests)
+        order = FakeOrder(names, () if responses else digests, kind=kind, responses=responses)
+        self.orders[url] = order
+        return PlacedOrder(
+            url,
+            order.digests,
+            self._now() + timedelta(days=7),
+            challenge=kind,
+            label="_account" if kind is Challenge.DNS_ACCOUNT else None,
+            responses=responses,
+        )
 
     async def complete(
         self,
@@ -246,8 +289,15 @@ class FakeCa:
         self.finalized[order.names[0]] += 1
 
     def _answered(self, order: FakeOrder) -> bool:
-        texts = self._dns.evidence(f"{CHALLENGE_LABEL}.{order.names[0]}").texts
-        return set(order.digests) <= texts
+        name = order.names[0]
+        if order.kind is Challenge.HTTP:
+            return name in self.reaches
+        if order.kind is Challenge.DNS_PERSIST:
+            return set(order.responses) <= self._dns.evidence(persistent_name(name)).texts
+        if order.kind is Challenge.DNS_ACCOUNT:
+            there = self._dns.evidence(f"_account.{CHALLENGE_LABEL}.{name}")
+            return bool(there.cnames) or set(order.digests) <= there.texts
+        return set(order.digests) <= self._dns.evidence(f"{CHALLENGE_LABEL}.{name}").texts
 
     def _answer(self) -> None:
         if self.down:
@@ -270,8 +320,7 @@ class FakeEngine:
 
     async def identity(self) -> CaIdentity:
         await asyncio.sleep(CA_LATENCY)
-        host = self._ca.host
-        return CaIdentity(f"https://{host}/account/1", "_account", (f"{host}.example.net",))
+        return self._ca.identity
 
     async def place(
         self,
@@ -282,7 +331,7 @@ class FakeEngine:
     ) -> PlacedOrder:
         await asyncio.sleep(CA_LATENCY)
         await self._step()
-        placed = self._ca.place(names, replaces)
+        placed = self._ca.place(names, replaces, challenges)
         await asyncio.sleep(CA_LATENCY)
         await self._step()
         return placed
@@ -302,9 +351,13 @@ class FakeEngine:
         challenge: Challenge = Challenge.DNS,
         ready: Step | None = None,
     ) -> IssuedCertificate:
-        assert answered == self._ca.orders[url].digests
+        order = self._ca.orders[url]
+        assert answered == (*order.digests, *order.responses)
+        assert challenge is order.kind
         await asyncio.sleep(CA_LATENCY)
         await self._step()
+        if ready is not None and order.key is None:
+            await ready()
         issued = await self._ca.complete(url, names, key, self._step)
         await asyncio.sleep(CA_LATENCY)
         await self._step()
@@ -322,13 +375,14 @@ class FakeSelfCheck:
 
 
 class FakeHttp:
-    """Whether domains lead to our api process."""
+    """Whether domains lead to our api process: `reached` are those that do."""
 
-    reached = False
+    def __init__(self, reached: set[str]) -> None:
+        self._reached = reached
 
     async def serves(self, domain: str, path: str, body: str, *, patient: bool = False) -> bool:
         await asyncio.sleep(CA_LATENCY)
-        return self.reached
+        return domain in self._reached
 
 
 class FakeZones:
