@@ -9,11 +9,13 @@ TIMEOUT = 30.0
 
 
 class Backend:
-    """Calls of the HTTP API with a token."""
+    """Calls of the HTTP API with a token, for a namespace where one is given."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, namespace: str | None = None) -> None:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        if namespace is not None:
+            self._headers["Customdomains-Namespace"] = namespace
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """The answer's code and body."""
