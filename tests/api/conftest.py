@@ -1,9 +1,11 @@
 """Servers of the HTTP API on the real API server."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from api.calling import Caller, api_server, empty_namespaces, fresh_namespace
+from api.teams import operator_kubeconfig
 from api.unreliable import Unreliable
 
 from customdomains.cluster import ApiClient, load_connection
@@ -37,6 +39,12 @@ def emptied(control_plane: ControlPlane) -> Iterator[None]:
     """Nothing is left in namespaces beside `namespace`."""
     yield
     empty_namespaces(control_plane)
+
+
+@pytest.fixture(scope="module")
+def operator(control_plane: ControlPlane) -> Path:
+    """The kubeconfig of the api's own account, with the roles of deploy/rbac."""
+    return operator_kubeconfig(control_plane)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from customdomains.devcluster.controlplane import ControlPlane
 
 ALL = ("get", "list", "create", "patch", "delete")
 ROLES = "/apis/rbac.authorization.k8s.io/v1"
+OPERATOR = "customdomains"  # the namespace of the api's own account
 RBAC = Path(__file__).parents[2] / "deploy" / "rbac"
 
 
@@ -89,7 +90,7 @@ def operator_kubeconfig(plane: ControlPlane) -> Path:
     """The api's own, under the roles of deploy/rbac."""
     for file in ("00-namespace.yaml", "api.yaml"):
         plane.run_kubectl("apply", "-f", RBAC / file)
-    return plane.service_account_kubeconfig("customdomains", "customdomains-api")
+    return plane.service_account_kubeconfig(OPERATOR, "customdomains-api")
 
 
 def let_in(plane: ControlPlane, namespace: str) -> None:
