@@ -14,7 +14,7 @@ CLUSTER := --kubeconfig "$(KUBECONFIG)"
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help test lint fuzz demo up bench binaries programs lock clean
+.PHONY: help test lint fuzz drill demo up bench binaries programs lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make test    run all checks and tests'
 	@echo 'make lint    run the checks alone: ruff, mypy, import-linter'
 	@echo 'make fuzz    call the HTTP API 20,000 times with what schemathesis makes of its document'
+	@echo 'make drill   have a CA call back the certificates of 500 domains at once'
 	@echo 'make bench   measure speed and memory, print them beside the limits, write bench.json'
 	@echo 'make lock    resolve the dependencies into requirements/ (delete a file first to upgrade all)'
 	@echo 'make clean   remove the virtual environment and what runs left in the checkout'
@@ -41,6 +42,9 @@ lint: .venv/.project
 
 fuzz: binaries
 	@FUZZ_CASES=20000 $(BIN)/pytest -s tests/api/test_api_schemathesis.py
+
+drill: binaries
+	@DRILL_DOMAINS=500 $(BIN)/pytest -s tests/e2e/test_renewals.py
 
 demo: binaries
 	@$(BIN)/customdomains demo $(CLUSTER)

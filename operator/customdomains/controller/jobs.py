@@ -176,7 +176,7 @@ class JobRunner:
             again_at, ended = (info.again_at, "done") if info is not None else (None, "nothing")
         except OrderError as error:
             again_at, ended = error.retry_at, error.reason
-            log.warning("%s: when to renew can't be asked: %s", key, error.message)
+            log.info("%s: when to renew can't be asked: %s", key, error.message)
         except Exception:
             log.exception("%s: AskRenewal broke", key)
         check = RenewalCheck(job.ari_id, self._now(), info, again_at)

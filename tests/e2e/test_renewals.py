@@ -1,0 +1,123 @@
+"""A CA calls back all certificates that a platform has: each is renewed, by its word (RFC 9773).
+
+`make drill` runs this with 500 domains (DRILL_DOMAINS).
+"""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+
+from customdomains.model.times import format_time
+from e2e.certificates import assert_serves, decoded
+from e2e.domains import API, Domain
+from e2e.stage import Stage
+from e2e.tenants import events_of, statuses_in
+from e2e.waiting import PATIENCE, until
+
+pytestmark = [pytest.mark.cluster, pytest.mark.acme]
+
+DOMAINS = int(os.environ.get("DRILL_DOMAINS", "40"))
+PATIENT = PATIENCE + DOMAINS / 2
+WHY = "https://ca.example/incident"
+REPLACED = "is a replacement of"
+
+
+@pytest.fixture
+def active(stage: Stage, namespace: str) -> list[Domain]:
+    """So many domains with a certificate each."""
+    domains = [stage.domain(namespace, f"drill{number}") for number in range(DOMAINS)]
+    for domain in domains:
+        domain.create()
+    until(lambda: all_in(domains, lambda status: status.get("records")), "records", timeout=PATIENT)
+    for domain in domains:
+        domain.delegate()
+    for domain in domains:
+        domain.check()
+    until(
+        lambda: all_in(domains, lambda status: status["phase"] == "active"),
+        "all are active",
+        timeout=PATIENT,
+        explain=stage.log,
+    )
+    return domains
+
+
+def all_in(domains: list[Domain], holds) -> bool:
+    """Whether something is true of the status of each."""
+    shown = statuses_in(domains[0].plane, domains[0].namespace)
+    return all(shown.get(domain.name) and holds(shown[domain.name]) for domain in domains)
+
+
+def leaf_of(domain: Domain) -> x509.Certificate:
+    """What the Secret holds."""
+    secret = domain.secret()
+    assert secret is not None
+    return x509.load_pem_x509_certificates(decoded(secret, "tls.crt"))[0]
+
+
+def age(domain: Domain, window: tuple[datetime, datetime]) -> None:
+    """Make the claim that of a certificate which has rested since it came, and which its CA wanted
+    to be renewed in this window when it was asked last."""
+    start, end = (format_time(moment) for moment in window)
+    long_ago = format_time(datetime.now(UTC) - timedelta(hours=2))
+    said = {"start": start, "end": end, "toldAt": long_ago}
+    change: dict[str, Any] = {"issuedAt": long_ago, "renewal": said}
+    domain.plane.request(
+        "PATCH", f"{API}/domainclaims/{domain.domain}", {"status": {"certificate": change}}
+    )
+
+
+def replacements(stage: Stage) -> int:
+    """How many orders Pebble has taken as replacements."""
+    return (stage.directory / "pebble" / "pebble.log").read_text().count(REPLACED)
+
+
+def test_all_that_the_ca_calls_back_are_renewed_without_a_gap(stage: Stage, active: list[Domain]):
+    old = {domain.name: leaf_of(domain) for domain in active}
+    past = datetime.now(UTC) - timedelta(days=1)
+    answer = {
+        "suggestedWindow": {
+            "start": format_time(past),
+            "end": format_time(past + timedelta(hours=1)),
+        },
+        "explanationURL": WHY,
+    }
+    for domain in active:
+        secret = domain.secret()
+        assert secret is not None
+        stage.pebble.advise(decoded(secret, "tls.crt").decode(), answer)
+    before, began = replacements(stage), time.monotonic()
+    # The last window was to begin within the hour: so the CA is asked once more before that.
+    soon = datetime.now(UTC) + timedelta(minutes=30)
+    for domain in active:
+        age(domain, (soon, soon + timedelta(minutes=10)))
+
+    def renewed() -> bool:
+        serials = {name: f"{leaf.serial_number:x}" for name, leaf in old.items()}
+        shown = statuses_in(stage.plane, active[0].namespace)
+        assert {status["phase"] for status in shown.values()} == {"active"}
+        return all(
+            shown[name]["certificate"]["serialNumber"] != serial for name, serial in serials.items()
+        )
+
+    until(renewed, "all are renewed", timeout=PATIENT, explain=stage.log)
+    print(f"\n{DOMAINS} called back and renewed in {time.monotonic() - began:.1f} s")
+    assert replacements(stage) - before == DOMAINS
+    roots = stage.pebble.roots()
+    for domain in active:
+        secret = domain.secret()
+        assert secret is not None
+        leaf = assert_serves(secret, roots, domain.domain)
+        assert leaf.serial_number != old[domain.name].serial_number
+        claim = domain.claim()
+        assert claim is not None
+        assert "renewal" not in claim["status"]["certificate"]
+        assert "failure" not in claim["status"]
+    told = until(lambda: events_of(active[0])[-3:], "Events")
+    advised = [note for reason, note in events_of(active[0]) if reason == "RenewalAdvised"]
+    assert len(advised) == 1, told
+    assert advised[0].endswith(WHY)
