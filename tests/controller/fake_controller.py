@@ -104,18 +104,23 @@ class Process:
         self.zones = FakeZones()
         engines = {name: FakeEngine(ca, self._step, keys.make) for name, ca in cas.items()}
         prospecting = Prospecting(dns, engines, self.http, zone=ZONE, now=now, monotonic=loop.time)
+        self.admission = Admission(self.store, limits or {}, now=now, wake=self.queue.add)
         issuing = Issuing(
             claims,
             secrets,
             engines,
             self.self_check,
             prospecting,
+<<<<<<< ours
             updating=Updating(self.zones, dns, random=lambda: 0.5),
             caa_lookup=dns,
+=======
+            dns,
+            gate=self.admission,
+>>>>>>> theirs
             zone=ZONE,
             now=now,
         )
-        self.admission = Admission(self.store, limits or {}, now=now, wake=self.queue.add)
         narrow = {"CHECKS_AT_ONCE": 3, "VAIN_CHECKS_AT_ONCE": 3, "ORDERS_AT_ONCE": 3}
         with mock.patch.multiple(jobs, **narrow):
             self.jobs = JobRunner(

@@ -8,14 +8,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from customdomains.controller.desk import Desk
+from customdomains.controller.ledger import ACCOUNT
 from customdomains.controller.rebuilding import VALIDATION_FAILED, rebuild
 from customdomains.controller.store import Store
 from customdomains.model.certificate import IssuedCertificate, OrderError, PlacedOrder
 from customdomains.model.domain import Key
 from customdomains.model.reasons import Reason
-from customdomains.policy.budget import Demand, IssuerLimits, demand_of, demand_of_order
+from customdomains.policy.budget import Demand, IssuerLimits, demand_at, demand_of_order
+from customdomains.policy.issuers import passed_over
 from customdomains.policy.jobs import CompleteOrder, PlaceOrder
-from customdomains.policy.limits import UNNAMED_STOP, Wait
+from customdomains.policy.limits import Wait, stop_ends
 from customdomains.policy.ownership import proof_current
 
 LONGEST_NAP = 30.0
@@ -27,6 +29,8 @@ _MAY_BE_COUNTED = frozenset(
 
 Outcome = PlacedOrder | IssuedCertificate | OrderError | None
 """How a job ended; None where it came to nothing on our side."""
+
+OrderJob = PlaceOrder | CompleteOrder
 
 
 class Admission:
@@ -52,7 +56,6 @@ class Admission:
         self._desks = {
             issuer: self._make_desk(issuer) for issuer, each in limits.items() if each.any
         }
-        self._desk_of: dict[Key, str] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._rings_at: datetime | None = None
 
@@ -65,48 +68,74 @@ class Admission:
         """Learn from the claims what was spent before this process began."""
         rebuild(dict(self._desks), self._desk, list(self._store.claims), self._now())
 
-    def seek(self, key: Key, job: PlaceOrder | CompleteOrder) -> Wait | None:
-        """What `job` has to wait for; None where it may run now. Then `ended` has to be called."""
+    def seek(self, key: Key, job: OrderJob) -> OrderJob | Wait:
+        """The job that may run now, for whose end `ended` has to be called; or what it waits for.
+
+        Where the issuer that is wanted has a long wait, one that stands in may be left over.
+        """
         now = self._now()
         if isinstance(job, CompleteOrder):
             demand = demand_of_order(job.claim, now)
             desk = self._desks.get(demand.issuer) if demand is not None else None
-            return desk.stopped(demand, now) if desk is not None and demand is not None else None
-        demand = demand_of(job, now)
-        if self._desk_of.get(key, demand.issuer) != demand.issuer:
-            self.forget(key)
-        desk = self._desks.get(demand.issuer)
-        if desk is None:
-            return None
-        self._desk_of[key] = demand.issuer
-        wait, others = desk.seek(key, demand, now)
-        self._call(others)
-        return wait
+            wait = desk.stopped(demand, now) if desk is not None and demand is not None else None
+            return wait or job
+        first = self._seek_at(job.choice.issuers[0], key, job, now)
+        for issuer, desk in self._desks.items():
+            if issuer != job.choice.issuers[0]:
+                self._call(desk.forget(key, now))
+        while first is not None and (job_or_none := passed_over(job, first, now)) is not None:
+            job = job_or_none
+            if self._seek_at(job.choice.issuers[0], key, job, now) is None:
+                self._leave_line(key, first.issuer, now)
+                return job
+            self._leave_line(key, job.choice.issuers[0], now)
+        return first or job
 
-    def ended(self, key: Key, job: PlaceOrder | CompleteOrder, outcome: Outcome) -> None:
+    def is_stopped(self, job: PlaceOrder) -> bool:
+        """Whether the CA has stopped what `job` is about to ask for since it was let through."""
+        now, issuer = self._now(), job.choice.issuers[0]
+        desk = self._desks.get(issuer)
+        return desk is not None and desk.is_stopped(demand_at(issuer, job, now), now)
+
+    def stand_in(self, issuer: str, job: PlaceOrder) -> None:
+        """Raise `OrderError` where the running `job` may not be placed at `issuer` as well."""
+        if issuer == job.choice.issuers[0]:
+            return
+        now, key = self._now(), job.claim.holder.key
+        wait = self._seek_at(issuer, key, job, now)
+        if wait is not None:
+            self._leave_line(key, issuer, now)
+            raise OrderError(wait.reason, wait.message, retry_at=wait.until)
+
+    def refused(self, issuer: str, error: OrderError) -> None:
+        """`issuer` has not taken an order."""
+        now = self._now()
+        if error.scope is not None:
+            self._desk(issuer).stop(error.scope, stop_ends(error.retry_at, now), now)
+        if issuer in self._desks and error.reason in _MAY_BE_COUNTED:
+            self._desks[issuer].ledger.spend(ACCOUNT, now)
+
+    def ended(self, key: Key, job: OrderJob, outcome: Outcome) -> None:
         """A job that `seek` let through has ended."""
         now = self._now()
-        demand = (
-            demand_of(job, now) if isinstance(job, PlaceOrder) else demand_of_order(job.claim, now)
-        )
-        if demand is None:
+        if isinstance(job, CompleteOrder):
+            self._completed(key, demand_of_order(job.claim, now), outcome, now)
             return
-        if isinstance(outcome, OrderError) and outcome.scope is not None:
-            until = outcome.retry_at or now + UNNAMED_STOP
-            self._desk(demand.issuer).stop(outcome.scope, until, now)
-        desk = self._desks.get(demand.issuer)
-        if desk is None:
-            return
-        if isinstance(job, PlaceOrder):
-            self._call(_place_ended(desk, key, demand, outcome, now))
-        else:
-            self._call(_completion_ended(desk, key, demand, outcome, now))
+        placed = isinstance(outcome, PlacedOrder)
+        at = (outcome.issuer if isinstance(outcome, PlacedOrder) else "") or job.choice.issuers[0]
+        for issuer in job.choice.issuers:
+            desk = self._desks.get(issuer)
+            if desk is None:
+                continue
+            if placed and issuer == at:
+                self._call(desk.placed(key, demand_at(issuer, job, now), now))
+            else:
+                self._call(desk.unplaced(key, now))
 
     def forget(self, key: Key) -> None:
-        """The resource is gone, or wants another issuer's order."""
-        issuer = self._desk_of.pop(key, None)
-        if issuer is not None:
-            self._call(self._desks[issuer].forget(key, self._now()))
+        """The resource is gone."""
+        for desk in self._desks.values():
+            self._call(desk.forget(key, self._now()))
 
     def close(self) -> None:
         """Wake nobody any more."""
@@ -115,6 +144,33 @@ class Admission:
         self._timer = self._rings_at = None
 
     # --- pieces ----------------------------------------------------------------------------------
+
+    def _completed(self, key: Key, demand: Demand | None, outcome: Outcome, now: datetime) -> None:
+        if demand is None:
+            return
+        if isinstance(outcome, OrderError) and outcome.scope is not None:
+            until = stop_ends(outcome.retry_at, now)
+            self._desk(demand.issuer).stop(outcome.scope, until, now)
+        desk = self._desks.get(demand.issuer)
+        if desk is None:
+            return
+        if isinstance(outcome, IssuedCertificate):
+            self._call(desk.issued(key, demand, now))
+        elif isinstance(outcome, OrderError):
+            invalid, lost = outcome.reason in VALIDATION_FAILED, outcome.order_lost
+            self._call(desk.failed(key, demand.names, now, invalid=invalid, lost=lost))
+
+    def _seek_at(self, issuer: str, key: Key, job: PlaceOrder, now: datetime) -> Wait | None:
+        desk = self._desks.get(issuer)
+        if desk is None:
+            return None
+        wait, others = desk.seek(key, demand_at(issuer, job, now), now)
+        self._call(others)
+        return wait
+
+    def _leave_line(self, key: Key, issuer: str, now: datetime) -> None:
+        if issuer in self._desks:
+            self._call(self._desks[issuer].forget(key, now))
 
     def _desk(self, issuer: str) -> Desk:
         """Made when it is needed: an issuer without limits has something to count after a stop."""
@@ -170,23 +226,3 @@ class Admission:
         now = self._now()
         told = [key for desk in self._desks.values() for key in desk.advance(now)]
         self._call(told)
-
-
-def _place_ended(
-    desk: Desk, key: Key, demand: Demand, outcome: Outcome, now: datetime
-) -> list[Key]:
-    if isinstance(outcome, PlacedOrder):
-        return desk.placed(key, demand, now)
-    counted = isinstance(outcome, OrderError) and outcome.reason in _MAY_BE_COUNTED
-    return desk.unplaced(key, now, counted=counted)
-
-
-def _completion_ended(
-    desk: Desk, key: Key, demand: Demand, outcome: Outcome, now: datetime
-) -> list[Key]:
-    if isinstance(outcome, IssuedCertificate):
-        return desk.issued(key, demand, now)
-    if isinstance(outcome, OrderError):
-        invalid = outcome.reason in VALIDATION_FAILED
-        return desk.failed(key, demand.names, now, invalid=invalid, lost=outcome.order_lost)
-    return []

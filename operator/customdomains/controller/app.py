@@ -86,14 +86,20 @@ class Controller:
             now=now,
             monotonic=time.monotonic,
         )
+        self._admission = Admission(self._store, options.limits, now=now, wake=self._enqueue)
         issuing = Issuing(
             claim_store,
             certificate_secrets,
             outside.engines,
             outside.self_check,
             prospecting,
+<<<<<<< ours
             updating=Updating(outside.updates, outside.lookup, random=random.random),
             caa_lookup=outside.caa_lookup,
+=======
+            outside.caa_lookup,
+            gate=self._admission,
+>>>>>>> theirs
             zone=options.rules.zone,
             now=now,
         )
@@ -103,7 +109,6 @@ class Controller:
             queue=lambda: len(self._queue),
             jobs=lambda: len(self._jobs),
         )
-        self._admission = Admission(self._store, options.limits, now=now, wake=self._enqueue)
         count_admission(registry, self._admission, now)
         count_expiry(registry, self._store, now, options.metrics_per_domain)
         self._jobs = JobRunner(

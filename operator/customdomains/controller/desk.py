@@ -94,6 +94,12 @@ class Desk:
         gate = self.ledger.gate(now, kinds=(ScopeKind.ISSUER,))
         return None if gate is None else self._wait_for(demand, gate, now)
 
+    def is_stopped(self, demand: Demand, now: datetime) -> bool:
+        """Whether the CA itself has stopped orders of this kind."""
+        own = self.ledger.obstacle(demand, now)
+        gate = self.ledger.gate(now, kinds=_ORDERS_STOPPED)
+        return gate is not None or (own is not None and own.stop is not None)
+
     # --- what came of it -------------------------------------------------------------------------
 
     def placed(self, key: Key, demand: Demand, now: datetime) -> list[Key]:
@@ -104,11 +110,9 @@ class Desk:
         self.ledger.hold(key, certificate_buckets(demand, self.ledger.limits))
         return self.advance(now)
 
-    def unplaced(self, key: Key, now: datetime, *, counted: bool) -> list[Key]:
-        """No order came of it; `counted` tells that the CA may have counted one all the same."""
+    def unplaced(self, key: Key, now: datetime) -> list[Key]:
+        """No order came of it."""
         self._running.discard(key)
-        if counted:
-            self.ledger.spend(ACCOUNT, now)
         self.ledger.release(key)
         return self.advance(now)
 
@@ -151,6 +155,8 @@ class Desk:
 
     def forget(self, key: Key, now: datetime) -> list[Key]:
         """The resource is gone, or turns to another issuer."""
+        if key not in self._demands and not self._has_turn(key):
+            return []
         self._turns.discard(key)
         self._running.discard(key)
         self._give_up(key)

@@ -13,7 +13,14 @@ from datetime import datetime
 
 from customdomains.cluster.errors import Forbidden, Invalid, Unavailable
 from customdomains.cluster.secrets import ForeignSecretError
-from customdomains.controller.ports import CaaLookup, CertificateEngine, Claims, Secrets, SelfCheck
+from customdomains.controller.ports import (
+    CaaLookup,
+    CertificateEngine,
+    Claims,
+    Gate,
+    Secrets,
+    SelfCheck,
+)
 from customdomains.controller.prospecting import Prospecting
 from customdomains.controller.updating import Updating
 from customdomains.model.certificate import (
@@ -53,8 +60,12 @@ class Issuing:
         self_check: SelfCheck,
         prospecting: Prospecting,
         *,
+<<<<<<< ours
         updating: Updating,
         caa_lookup: CaaLookup,
+=======
+        gate: Gate,
+>>>>>>> theirs
         zone: str,
         now: Callable[[], datetime],
     ) -> None:
@@ -65,6 +76,7 @@ class Issuing:
         self._prospecting = prospecting
         self._updating = updating
         self._caa = caa_lookup
+        self._gate = gate
         self._zone = zone
         self._now = now
 
@@ -77,8 +89,10 @@ class Issuing:
         look = _CaaLook(self._caa, job.claim.domain)
         for issuer in job.choice.issuers:
             try:
+                self._gate.stand_in(issuer, job)
                 placed = await self._place_at(issuer, job, look)
             except OrderError as error:
+                self._gate.refused(issuer, error)
                 failures.append((issuer, error))
                 if not issuers.yields(job.choice, error, self._now()):
                     break

@@ -34,6 +34,7 @@ from customdomains.policy.jobs import (
     OrderResult,
     PlaceOrder,
 )
+from customdomains.policy.limits import Wait
 from customdomains.policy.nearby import after, enough
 from customdomains.policy.prospects import Prospects
 from customdomains.policy.schedule import PROOF_FRESHNESS
@@ -126,14 +127,14 @@ class JobRunner:
             self._store.remember(key, replace(memory, asking=True))
             self._questions.put(key, _Started(job, domain.uid, now))
         elif not self._backoff.holds(key):
-            wait = None if isinstance(job, DropNextKey) else self._admission.seek(key, job)
-            memory = replace(self._store.memory(key), wait=wait)
-            if wait is not None:
-                self._store.remember(key, memory)
+            turn = job if isinstance(job, DropNextKey) else self._admission.seek(key, job)
+            memory = self._store.memory(key)
+            if isinstance(turn, Wait):
+                self._store.remember(key, replace(memory, wait=turn))
                 self._wake(key)  # it has to be told
                 return
-            self._store.remember(key, replace(memory, ordering_since=now))
-            self._orders.put(key, _Started(job, domain.uid, now), self._rank(key, now))
+            self._store.remember(key, replace(memory, ordering_since=now, wait=None))
+            self._orders.put(key, _Started(turn, domain.uid, now), self._rank(key, now))
 
     def forget(self, key: Key) -> None:
         """The resource is gone."""
@@ -233,6 +234,8 @@ class JobRunner:
         if self._now() - started.at > PROOF_FRESHNESS:
             return None  # it has waited for so long that the proof has to be seen anew
         if isinstance(job, PlaceOrder):
+            if self._admission.is_stopped(job):
+                return None  # it asks again, and waits
             return await self._issuing.place(job)
         return await self._issuing.complete(job)
 

@@ -8,13 +8,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
-from customdomains.model.certificate import CaIdentity, Challenge, IssuedCertificate, PlacedOrder
+from customdomains.model.certificate import (
+    CaIdentity,
+    Challenge,
+    IssuedCertificate,
+    OrderError,
+    PlacedOrder,
+)
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
 from customdomains.model.keys import KeyPair, KeyType
 from customdomains.model.renewal import RenewalInfo
 from customdomains.model.webhook import Receipt
+from customdomains.policy.jobs import PlaceOrder
 from customdomains.policy.world import Announcement
 
 
@@ -127,6 +134,18 @@ class CertificateEngine(Protocol):
         """The private key (PEM, PKCS#8) for the next certificate, of the kind `wanted` or else of
         the issuer's; a new one, or that of `current` where keys are used again and it is right.
         """
+        ...
+
+
+class Gate(Protocol):
+    """Keeps to what CAs allow, for a job that was let through to the first of its issuers."""
+
+    def stand_in(self, issuer: str, job: PlaceOrder) -> None:
+        """Raise `OrderError` where the order may not be placed at `issuer` now."""
+        ...
+
+    def refused(self, issuer: str, error: OrderError) -> None:
+        """`issuer` has not taken the order."""
         ...
 
 

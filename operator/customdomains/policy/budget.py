@@ -141,9 +141,9 @@ class Demand:
     urgent_by: datetime | None = None
 
 
-def demand_of(job: PlaceOrder, now: datetime) -> Demand:
-    """What an order takes of the budgets of the first issuer that is to be asked for it."""
-    have, issuer = job.claim.certificate, job.choice.issuers[0]
+def demand_at(issuer: str, job: PlaceOrder, now: datetime) -> Demand:
+    """What an order takes of the budgets of `issuer`, one of those at which it may be placed."""
+    have = job.claim.certificate
     replaces = job.replaces is not None and have is not None and have.issuer == issuer
     return _demand(have, issuer, job.names, now, replaces=replaces)
 

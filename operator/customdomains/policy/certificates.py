@@ -21,7 +21,7 @@ from customdomains.model.reasons import Reason
 from customdomains.model.times import format_time
 from customdomains.policy.issuers import chain_of, issuer_of, stands_for
 from customdomains.policy.jobs import CompleteOrder, OrderResult, PlaceOrder
-from customdomains.policy.limits import UNNAMED_STOP
+from customdomains.policy.limits import stop_ends
 from customdomains.policy.rules import Rules
 from customdomains.policy.schedule import asked_delay, failure_delay
 
@@ -193,7 +193,7 @@ def failed(
     before = claim.failure.count if claim.failure else 0
     shared = error.scope is not None
     count = max(before, 1) if shared else before + 1
-    named = error.retry_at or (now + UNNAMED_STOP if shared else now)
+    named = stop_ends(error.retry_at, now) if shared else error.retry_at or now
     failure = Failure(
         reason=error.reason,
         message=error.message[:MESSAGE_LENGTH],

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from customdomains.model.certificate import Fallback, OrderError
 from customdomains.model.claim import CertificateRecord, Claim
 from customdomains.model.domain import CustomDomain
 from customdomains.model.names import certificate_names
 from customdomains.model.reasons import Reason
-from customdomains.policy.jobs import Choice
+from customdomains.policy.jobs import Choice, PlaceOrder
+from customdomains.policy.limits import Wait
 from customdomains.policy.rules import Rules
 from customdomains.policy.schedule import failure_delay
 
@@ -35,6 +37,9 @@ _WHY = {
 
 NEXT_TRY = failure_delay(1)
 """How soon an order that could not be placed is tried again at first."""
+
+LONG_WAIT = timedelta(hours=1)
+"""How long an order waits for a budget of ours rather than be placed where another stands in."""
 
 MOST_OF_FIRST = 250
 """Characters of the first failure's message, where others come after it."""
@@ -65,6 +70,18 @@ def yields(choice: Choice, error: OrderError, now: datetime) -> bool:
     return choice.again or (error.retry_at is not None and error.retry_at > now + NEXT_TRY)
 
 
+def passed_over(job: PlaceOrder, wait: Wait, now: datetime) -> PlaceOrder | None:
+    """The order for the issuers after the first one, for which it would have to `wait`; None where
+    it waits: it is not hurried, the wait is short, or there is none after it."""
+    choice = job.choice
+    stopped = wait.reason is Reason.CA_RATE_LIMITED
+    short = wait.until <= now + (NEXT_TRY if stopped else LONG_WAIT)
+    if not choice.hurried or short or len(choice.issuers) == 1:
+        return None
+    passed = choice.passed or Fallback(choice.issuers[0], wait.reason)
+    return replace(job, choice=replace(choice, issuers=choice.issuers[1:], passed=passed))
+
+
 def none_left(failures: Sequence[tuple[str, OrderError]]) -> OrderError:
     """What the failures at all issuers that were tried come to: that of the first one, which is
     tried again as soon as any of them may be."""
@@ -78,6 +95,7 @@ def none_left(failures: Sequence[tuple[str, OrderError]]) -> OrderError:
         first.reason,
         f"{first.message.rstrip('. ')[:MOST_OF_FIRST]}; {told}",
         retry_at=min(known) if len(known) == len(moments) else None,
+        scope=first.scope,
     )
 
 

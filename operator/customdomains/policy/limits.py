@@ -12,6 +12,9 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 STOPPED = "stoppedByCA"
 """What is waited for where a CA has said itself that it takes no more."""
 
+LEAST_STOP = timedelta(minutes=1)
+"""However soon a CA lets us come back: it has just had too much."""
+
 UNNAMED_STOP = timedelta(minutes=5)
 """How long a refusal stops others where the CA names no time."""
 
@@ -36,6 +39,11 @@ class Wait:
         return now < self.until and (self.issuer, self.names) == (issuer, names)
 
 
+def stop_ends(named: datetime | None, now: datetime) -> datetime:
+    """Until when a refusal stops others, of which the CA has `named` the end, or not."""
+    return now + UNNAMED_STOP if named is None else max(named, now + LEAST_STOP)
+
+
 def rounded_up(moment: datetime, now: datetime) -> datetime:
     """`moment` as people are told it: to the minute, beyond an hour to the quarter, beyond a day
     to the hour. So the same wait has the same text."""
@@ -46,9 +54,13 @@ def rounded_up(moment: datetime, now: datetime) -> datetime:
 
 
 def in_words(length: timedelta) -> str:
-    """A length of time, such as 7 days, 3 hours or 90 seconds."""
-    for unit, word in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
+    """A length of time, such as 7 days, an hour or 90 seconds."""
+    for unit, one, word in (
+        (DAY, "a day", "day"),
+        (HOUR, "an hour", "hour"),
+        (MINUTE, "a minute", "minute"),
+    ):
         if length >= unit and not length % unit:
             number = length // unit
-            return word if number == 1 else f"{number} {word}s"
+            return one if number == 1 else f"{number} {word}s"
     return f"{length.total_seconds():g} seconds"

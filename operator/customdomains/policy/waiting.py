@@ -24,16 +24,16 @@ def wait_for_bucket(
 ) -> Wait:
     """For room in a bucket that only some share."""
     subject = "exactly these names" if bucket.kind is Kind.NAMES else bucket.subject
-    what = {
-        Kind.ORDERS: "new orders",
-        Kind.DOMAIN: f"new certificates for {subject} and all below it",
-        Kind.NAMES: f"certificates for {subject}",
-        Kind.FAILURES: f"failed validations of {subject}",
+    what, of = {
+        Kind.ORDERS: ("new order", ""),
+        Kind.DOMAIN: ("new certificate", f" for {subject} and all below it"),
+        Kind.NAMES: ("certificate", f" for {subject}"),
+        Kind.FAILURES: ("failed validation", f" of {subject}"),
     }[bucket.kind]
     moment = rounded_up(until, now)
     message = (
-        f"the limit of {limit.most} {what} in {in_words(limit.per)} at the issuer {issuer} is "
-        f"reached; the next one is possible at {format_time(moment)}"
+        f"the limit of {_so_many(limit, what)}{of} in {in_words(limit.per)} at the issuer "
+        f"{issuer} is reached; the next one is possible at {format_time(moment)}"
     )
     return Wait(issuer, names, bucket.kind, Reason.AWAITING_BUDGET, message, moment)
 
@@ -44,8 +44,8 @@ def wait_in_line(
     """For the account's budget, which all share; `turn` is when it may be this order's turn."""
     moment = rounded_up(turn, now)
     message = (
-        f"the limit of {limit.most} new orders in {in_words(limit.per)} at the issuer {issuer}, "
-        f"which all domains share, is reached; it is the turn of this one at about "
+        f"the limit of {_so_many(limit, 'new order')} in {in_words(limit.per)} at the issuer "
+        f"{issuer}, which all domains share, is reached; it is the turn of this one at about "
         f"{format_time(moment)}"
     )
     return Wait(issuer, names, Kind.ORDERS, Reason.AWAITING_BUDGET, message, moment)
@@ -70,3 +70,7 @@ def one_by_one(issuer: str, names: tuple[str, ...], now: datetime) -> Wait:
         "it has taken one"
     )
     return Wait(issuer, names, STOPPED, Reason.CA_RATE_LIMITED, message, now + PAUSE)
+
+
+def _so_many(limit: Limit, what: str) -> str:
+    return f"{limit.most} {what}{'' if limit.most == 1 else 's'}"
