@@ -111,13 +111,9 @@ class Process:
             engines,
             self.self_check,
             prospecting,
-<<<<<<< ours
             updating=Updating(self.zones, dns, random=lambda: 0.5),
             caa_lookup=dns,
-=======
-            dns,
             gate=self.admission,
->>>>>>> theirs
             zone=ZONE,
             now=now,
         )

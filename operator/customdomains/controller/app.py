@@ -93,13 +93,9 @@ class Controller:
             outside.engines,
             outside.self_check,
             prospecting,
-<<<<<<< ours
             updating=Updating(outside.updates, outside.lookup, random=random.random),
             caa_lookup=outside.caa_lookup,
-=======
-            outside.caa_lookup,
             gate=self._admission,
->>>>>>> theirs
             zone=options.rules.zone,
             now=now,
         )

@@ -60,12 +60,9 @@ class Issuing:
         self_check: SelfCheck,
         prospecting: Prospecting,
         *,
-<<<<<<< ours
         updating: Updating,
         caa_lookup: CaaLookup,
-=======
         gate: Gate,
->>>>>>> theirs
         zone: str,
         now: Callable[[], datetime],
     ) -> None:
