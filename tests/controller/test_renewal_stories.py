@@ -145,6 +145,49 @@ def test_a_renewal_that_goes_on_failing_is_told_of_twice(advised):
     assert advised.status(SHOP)["phase"] == "failed"
 
 
+# --- short lives ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("advises", [False, True])
+@pytest.mark.parametrize("lifetime", [6 * DAY, 6 * HOUR, HOUR])
+def test_short_lived_ones_never_end(cluster, lifetime, advises):
+    cluster.ca.lifetime = timedelta(seconds=lifetime)
+    cluster.ca.advises = advises
+    cluster.start("a")
+    cluster.dns.records[NAME] = "delegated"
+    cluster.apply(SHOP, NAME)
+    cluster.wanted[NAME] += 100
+    cluster.run_for(10)
+    for _ in range(10 * 12):
+        if advises:
+            have = record(cluster)
+            start, end = (have.facts.not_before + have.lifetime * part for part in (0.6, 0.7))
+            cluster.ca.advice[have.facts.ari_id] = RenewalInfo(start, end)
+        cluster.run_for(lifetime / 12)
+        assert cluster.status(SHOP)["phase"] == "active"
+        assert record(cluster).facts.not_after > cluster.loop.now()
+    assert 12 <= len(cluster.ca.orders) <= 18
+
+
+@pytest.mark.parametrize("lifetime", [6 * DAY, 6 * HOUR, HOUR])
+def test_short_lived_ones_outlive_an_outage_of_half_the_time_for_the_renewal(cluster, lifetime):
+    cluster.ca.lifetime = timedelta(seconds=lifetime)
+    cluster.start("a")
+    cluster.dns.records[NAME] = "delegated"
+    cluster.apply(SHOP, NAME)
+    cluster.wanted[NAME] += 1
+    cluster.run_for(10)
+    first = record(cluster)
+    cluster.run_for(lifetime * 0.6)
+    cluster.ca.down = True
+    cluster.run_for(lifetime * (2 / 3 + 1 / 6 - 0.6))
+    assert record(cluster).facts == first.facts
+    cluster.ca.down = False
+    cluster.run_for(lifetime / 8)
+    assert record(cluster).facts != first.facts
+    assert record(cluster).issued_at < first.facts.not_after
+
+
 # --- all at once ---------------------------------------------------------------------------------
 
 MANY = 40

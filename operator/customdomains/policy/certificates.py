@@ -194,12 +194,13 @@ def failed(
     shared = error.scope is not None
     count = max(before, 1) if shared else before + 1
     named = stop_ends(error.retry_at, now) if shared else error.retry_at or now
+    lifetime = claim.certificate.lifetime if claim.certificate else None
     failure = Failure(
         reason=error.reason,
         message=error.message[:MESSAGE_LENGTH],
         at=now,
         count=count,
-        retry_at=named if shared else max(now + failure_delay(count), named),
+        retry_at=named if shared else max(now + failure_delay(count, lifetime), named),
         earliest=named if shared else max(now + asked_delay(count), named),
         heard=said,
         unplaced=unplaced,

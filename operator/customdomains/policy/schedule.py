@@ -62,9 +62,11 @@ def waiting_delay(waited: timedelta, *, in_vain: bool = False) -> timedelta:
     return min(waited / 20, LONGEST_DELAY)
 
 
-def failure_delay(count: int) -> timedelta:
-    """Before the next try after `count` (from 1) failures in a row."""
-    return FAILURE_DELAYS[count - 1] if count <= len(FAILURE_DELAYS) else FAILURE_DELAY
+def failure_delay(count: int, lifetime: timedelta | None = None) -> timedelta:
+    """Before the next try after `count` (from 1) failures in a row, to renew a certificate with
+    this `lifetime`: a short-lived one would end before the longer ones were over."""
+    delay = FAILURE_DELAYS[count - 1] if count <= len(FAILURE_DELAYS) else FAILURE_DELAY
+    return delay if lifetime is None else min(delay, max(lifetime / 12, FAILURE_DELAYS[0]))
 
 
 def asked_delay(count: int) -> timedelta:
