@@ -64,6 +64,8 @@ def domain(**changed: Any) -> CustomDomain:
         "check_requested": None,
         "issue_requested": None,
         "release": False,
+        "revoke": False,
+        "compromised": None,
         "status": mark_of({"observedGeneration": -1}),
     }
     return CustomDomain(**(values | changed))
@@ -102,7 +104,13 @@ def contested(*others: Contender, **changed: Any) -> Claim:
 def without_progress(of: Claim) -> Claim:
     """The bare identity of a claim, as it was minted."""
     return replace(
-        of, verification=None, order=None, certificate=None, failure=None, issue_handled=None
+        of,
+        verification=None,
+        order=None,
+        certificate=None,
+        failure=None,
+        issue_handled=None,
+        compromise=None,
     )
 
 

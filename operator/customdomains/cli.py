@@ -15,7 +15,7 @@ from pathlib import Path
 from customdomains import processes
 from customdomains.cluster.config import ConnectionConfigError
 from customdomains.cluster.errors import ApiError
-from customdomains.cluster.secrets import ForeignSecretError
+from customdomains.cluster.secretforms import ForeignSecretError
 from customdomains.controller.leadership import LeadershipLostError
 from customdomains.model.certificate import OrderError
 from customdomains.rollover import add_command, roll_over

@@ -13,6 +13,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from customdomains.acme import PemExaminer
 from customdomains.api.app import run_api
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.config import load_connection
@@ -104,6 +105,7 @@ async def controller(settings: Settings, options: argparse.Namespace, stop: asyn
                 updates=zone_updates(settings),
                 engines=engines,
                 sender=sender,
+                examiner=PemExaminer(),
                 webhooks=settings.webhooks.urls,
             ),
             registry,

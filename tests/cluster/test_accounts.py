@@ -7,7 +7,7 @@ import pytest
 
 from customdomains.cluster.accounts import AccountKeys
 from customdomains.cluster.kinds import SECRETS
-from customdomains.cluster.secrets import ForeignSecretError
+from customdomains.cluster.secretforms import ForeignSecretError
 
 pytestmark = pytest.mark.cluster
 

@@ -11,14 +11,18 @@ import pytest
 
 from customdomains.cluster import ApiClient, Conflict, NotFound
 from customdomains.cluster.kinds import SECRETS
-from customdomains.cluster.secrets import (
+from customdomains.cluster.orphans import OwnedSecrets
+from customdomains.cluster.secretforms import (
+    MANAGED_BY,
     ROLE_CERTIFICATE,
+    ROLE_LABEL,
     ROLE_NEXT_KEY,
-    CertificateSecrets,
     ForeignSecretError,
 )
-from customdomains.model.claim import Claim, Holder
+from customdomains.cluster.secrets import CertificateSecrets
+from customdomains.model.claim import ID_LABEL, Claim, Holder
 from customdomains.model.domain import Key
+from customdomains.model.kept import StoredPair
 from customdomains.model.keys import KeyPair
 
 pytestmark = pytest.mark.cluster
@@ -42,6 +46,11 @@ async def does_not_hold() -> None:
 @pytest.fixture
 def store(client: ApiClient) -> CertificateSecrets:
     return CertificateSecrets(client)
+
+
+@pytest.fixture
+def all_of_ours(client: ApiClient) -> OwnedSecrets:
+    return OwnedSecrets(client)
 
 
 @pytest.fixture
@@ -134,17 +143,17 @@ async def test_two_that_ask_for_a_key_at_once_get_the_same(store, claim, make):
     assert len(set(keys)) == 1
 
 
-async def test_a_renewal_keeps_what_others_have_set(client, store, claim):
+async def test_a_renewal_keeps_what_others_have_set(client, store, all_of_ours, claim):
     namespace = claim.holder.key.namespace
     await store.store(claim, TLS, FIRST, "key 1", "chain 1", holds)
-    [owned] = [each for each in await store.owned() if each.namespace == namespace]
-    await store.mark_orphaned(owned, build.NOW)
+    [owned] = [each for each in await all_of_ours.owned() if each.namespace == namespace]
+    await all_of_ours.mark_orphaned(owned, build.NOW)
     theirs = {"metadata": {"labels": {"team": "a"}, "annotations": {"mirror": "yes"}}}
     await client.patch(SECRETS, TLS, theirs, namespace)
     await store.store(claim, TLS, SECOND, "key 2", "chain 2", holds)
     meta = (await client.get(SECRETS, TLS, namespace))["metadata"]
     assert (meta["labels"]["team"], meta["annotations"]["mirror"]) == ("a", "yes")
-    [owned] = [each for each in await store.owned() if each.namespace == namespace]
+    [owned] = [each for each in await all_of_ours.owned() if each.namespace == namespace]
     assert owned.orphaned_at is None
 
 
@@ -174,6 +183,80 @@ async def test_a_key_that_is_used_again_waits_for_its_certificate_all_the_same(
     await store.store(claim, TLS, SECOND, "key 1", "chain 2", holds)
     await store.drop_next(claim, TLS)
     assert await read(client, claim, NEXT) is None
+
+
+# --- what has become of it -----------------------------------------------------------------------
+
+
+async def test_a_look_tells_what_was_changed_since_it_was_written(client, store, claim):
+    namespace = claim.holder.key.namespace
+    recorded = replace(claim, certificate=build.certificate(secret_name=TLS))
+    assert await store.look(claim) is None
+    assert await store.look(recorded) is None
+    version = await store.store(claim, TLS, FIRST, "key", "chain", holds)
+    stored = await store.look(recorded)
+    assert stored == StoredPair(KeyPair("key", "chain"), version, FIRST, altered=False)
+    await client.patch(SECRETS, TLS, {"metadata": {"labels": {"team": "a"}}}, namespace)
+    harmless = await store.look(recorded)
+    assert harmless == replace(stored, version=harmless.version)
+    assert harmless.version > version
+    other = base64.b64encode(b"chain of somebody").decode()
+    await client.patch(SECRETS, TLS, {"data": {"tls.crt": other}}, namespace)
+    changed = await store.look(recorded)
+    assert (changed.altered, changed.pair.chain_pem) == (True, "chain of somebody")
+    assert await store.store(claim, TLS, SECOND, "key 2", "chain 2", holds) > changed.version
+    assert not (await store.look(recorded)).altered
+
+
+async def test_labels_are_put_back_as_long_as_others_tell_whose_it_is(client, store, claim):
+    namespace = claim.holder.key.namespace
+    recorded = replace(claim, certificate=build.certificate(secret_name=TLS))
+    version = await store.store(claim, TLS, FIRST, "key", "chain", holds)
+    before = await client.get(SECRETS, TLS, namespace)
+    gone = {ROLE_LABEL: None, ID_LABEL: "f" * 32}
+    await client.patch(SECRETS, TLS, {"metadata": {"labels": gone}}, namespace)
+    mended = await store.look(recorded)
+    after = await client.get(SECRETS, TLS, namespace)
+    assert after["metadata"]["labels"] == before["metadata"]["labels"]
+    assert mended.version == int(after["metadata"]["resourceVersion"]) > version
+    assert await store.look(recorded) == mended, "written again"
+
+    await client.patch(SECRETS, TLS, {"metadata": {"labels": {MANAGED_BY: None}}}, namespace)
+    with pytest.raises(ForeignSecretError, match="not made by this operator"):
+        await store.look(recorded)
+    with pytest.raises(ForeignSecretError):
+        await store.mark_for_revocation(recorded, "pebble")
+
+
+async def test_who_revokes_it_is_written_on_it(client, store, all_of_ours, claim):
+    namespace = claim.holder.key.namespace
+    recorded = replace(claim, certificate=build.certificate(secret_name=TLS))
+
+    async def told() -> str | None:
+        [owned] = [each for each in await all_of_ours.owned() if each.namespace == namespace]
+        return owned.revoke_by
+
+    assert await store.mark_for_revocation(recorded, "pebble") is None
+    await store.store(claim, TLS, FIRST, "key", "chain", holds, revoke_by="pebble")
+    assert await told() == "pebble"
+    version = await store.mark_for_revocation(recorded, None)
+    assert await told() is None
+    assert await store.mark_for_revocation(recorded, None) == version, "written unchanged"
+    await store.mark_for_revocation(recorded, "other")
+    assert await told() == "other"
+    await store.store(claim, TLS, SECOND, "key 2", "chain 2", holds)
+    assert await told() is None
+
+
+async def test_the_chain_of_exactly_the_version_that_was_listed(client, store, all_of_ours, claim):
+    namespace = claim.holder.key.namespace
+    await store.store(claim, TLS, FIRST, "key", "chain", holds)
+    [listed] = [each for each in await all_of_ours.owned() if each.namespace == namespace]
+    assert await all_of_ours.chain(listed) == "chain"
+    await store.store(claim, TLS, SECOND, "key 2", "chain 2", holds)
+    assert await all_of_ours.chain(listed) is None
+    await client.delete(SECRETS, TLS, namespace)
+    assert await all_of_ours.chain(listed) is None
 
 
 # --- what is not ours ----------------------------------------------------------------------------
@@ -220,25 +303,25 @@ async def test_nor_is_our_own_certificate_taken_for_a_place_to_wait(client, stor
 # --- the sweep's view ----------------------------------------------------------------------------
 
 
-async def test_owned_marked_and_removed(client, store, claim, make):
+async def test_owned_marked_and_removed(client, store, all_of_ours, claim, make):
     namespace = claim.holder.key.namespace
     await put(client, claim, "theirs")
     await store.next_key(claim, FIRST, make, holds)
     await store.store(claim, TLS, FIRST, "key", "chain", holds)
-    found = {each.name: each for each in await store.owned() if each.namespace == namespace}
+    found = {each.name: each for each in await all_of_ours.owned() if each.namespace == namespace}
     assert {name: each.role for name, each in found.items()} == {
         TLS: ROLE_CERTIFICATE,
         NEXT: ROLE_NEXT_KEY,
     }
     secret = found[TLS]
     assert (secret.id, secret.domain, secret.orphaned_at) == (claim.id, claim.domain, None)
-    await store.mark_orphaned(secret, build.NOW)
+    await all_of_ours.mark_orphaned(secret, build.NOW)
     with pytest.raises(Conflict):
-        await store.mark_orphaned(secret, build.NOW + timedelta(days=1))
+        await all_of_ours.mark_orphaned(secret, build.NOW + timedelta(days=1))
     with pytest.raises(Conflict):
-        await store.remove(secret)
-    [marked] = [each for each in await store.owned() if each.uid == secret.uid]
+        await all_of_ours.remove(secret)
+    [marked] = [each for each in await all_of_ours.owned() if each.uid == secret.uid]
     assert marked.orphaned_at == build.NOW
-    await store.remove(marked)
-    await store.remove(marked)
+    await all_of_ours.remove(marked)
+    await all_of_ours.remove(marked)
     assert await read(client, claim, TLS) is None

@@ -36,6 +36,11 @@ class FakeApi:
         self.watchers: list[Callable[[str, str, Json], None]] = []
         self.audit: Callable[[str, Place, Json | None, Json | None], None] = lambda *_: None
 
+    @property
+    def version(self) -> int:
+        """Of everything."""
+        return self._version
+
     def get(self, place: Place) -> Json:
         found = self._objects.get(place)
         if found is None:

@@ -8,10 +8,21 @@ from typing import Any
 from unittest import mock
 
 from fake_api import CLAIMS, DOMAINS, FakeApi, FakeClient, Json
-from fake_outside import ZONE, FakeCa, FakeDns, FakeEngine, FakeHttp, FakeSelfCheck, FakeZones
+from fake_outside import (
+    ZONE,
+    FakeCa,
+    FakeDns,
+    FakeEngine,
+    FakeExaminer,
+    FakeHttp,
+    FakeSelfCheck,
+    FakeZones,
+)
 from fake_receivers import FakeReceivers, FakeSender
+from fake_secret_watch import SECRETS, FakeSecretWatch
 from virtual_time import VirtualLoop
 
+from customdomains.cluster.orphans import OwnedSecrets
 from customdomains.cluster.secrets import CertificateSecrets
 from customdomains.cluster.stores import ClaimStore, DomainStore
 from customdomains.controller import jobs
@@ -21,9 +32,12 @@ from customdomains.controller.delivering import Courier
 from customdomains.controller.engine import Backoff, work
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
+from customdomains.controller.keeping import Keeper
 from customdomains.controller.prospecting import Prospecting
 from customdomains.controller.queue import FairQueue
 from customdomains.controller.reconcile import Reconciler
+from customdomains.controller.revoking import Revocations
+from customdomains.controller.sights import Sights
 from customdomains.controller.store import Store
 from customdomains.controller.sweep import Sweep
 from customdomains.controller.updating import Updating
@@ -117,6 +131,18 @@ class Process:
             zone=ZONE,
             now=now,
         )
+        self.secret_watch = FakeSecretWatch(api)
+        self.sights = Sights(self.secret_watch, self.store, self.queue.add)
+        keeper = Keeper(
+            self.store,
+            secrets,
+            engines,
+            FakeExaminer(),
+            now=now,
+            wake=self.queue.add,
+            backoff=Backoff(self.agenda, now, spread),
+            done=lambda *_: None,
+        )
         narrow = {"CHECKS_AT_ONCE": 3, "VAIN_CHECKS_AT_ONCE": 3, "ORDERS_AT_ONCE": 3}
         with mock.patch.multiple(jobs, **narrow):
             self.jobs = JobRunner(
@@ -124,6 +150,7 @@ class Process:
                 dns,
                 prospecting,
                 issuing,
+                keeper,
                 now=now,
                 wake=self.queue.add,
                 backoff=Backoff(self.agenda, now, spread),
@@ -148,13 +175,25 @@ class Process:
             domains,
             self.jobs,
             self.announced,
+            sight=self.sights.of,
             rules=rules,
             now=now,
             random_bytes=keys.random_bytes,
             settle=self.courier.settle,
         )
+        owned = OwnedSecrets(client)  # type: ignore[arg-type]
+        self.revocations = Revocations(
+            owned, engines, FakeExaminer(), now=now, random=spread, done=lambda *_: None
+        )
         self.sweep = Sweep(
-            self.store, domains, claims, secrets, now=now, wake=self.queue.add, retention=RETENTION
+            self.store,
+            domains,
+            claims,
+            owned,
+            self.revocations,
+            now=now,
+            wake=self.queue.add,
+            retention=RETENTION,
         )
         self.task = loop.create_task(self._run())
 
@@ -172,12 +211,15 @@ class Process:
             self._deliver(CLAIMS, "ADDED", body)
         for body in self._api.find(DOMAINS):
             self._deliver(DOMAINS, "ADDED", body)
+        self.secret_watch.list()
+        self.sights.look_over()
         self._api.watchers.append(self._heard)
         self.admission.rebuild()
         async with asyncio.TaskGroup() as group:
             group.create_task(self.jobs.work())
             group.create_task(self.sweep.run())
             group.create_task(self.courier.work())
+            group.create_task(self.revocations.work())
             group.create_task(
                 work(self.queue, self.reconciler.reconcile, self._backoff, lambda _: None)
             )
@@ -193,9 +235,9 @@ class Process:
 
     def _heard(self, plural: str, event: str, body: Json) -> None:
         """In order for claims; of CustomDomains only for each by itself, as kopf does it."""
-        if plural not in {CLAIMS, DOMAINS} or (self.deaf and (plural, event) == _UNHEARD):
+        if plural not in {CLAIMS, DOMAINS, SECRETS} or (self.deaf and (plural, event) == _UNHEARD):
             return
-        stream = CLAIMS if plural == CLAIMS else body["metadata"]["uid"]
+        stream = body["metadata"]["uid"] if plural == DOMAINS else plural
         at = max(self._loop.time() + self.lag, self._last_told.get(stream, 0.0) + 1e-6)
         self._last_told[stream] = at
         self._loop.call_at(at, self._deliver, plural, event, body)
@@ -204,7 +246,9 @@ class Process:
         if self.dead:
             return
         meta: dict[str, Any] = body["metadata"]
-        if plural == DOMAINS and event == "DELETED":
+        if plural == SECRETS:
+            self.sights.changed(*self.secret_watch.hear(event, body))
+        elif plural == DOMAINS and event == "DELETED":
             self.store.drop_domain(Key(meta["namespace"], meta["name"]), meta["uid"])
         elif plural == DOMAINS:
             self.store.put_domain(parse_domain(body))

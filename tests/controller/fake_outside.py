@@ -5,7 +5,7 @@ import base64
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fake_api import CLAIMS, FakeApi
@@ -17,10 +17,12 @@ from customdomains.model.certificate import (
     IssuedCertificate,
     OrderError,
     PlacedOrder,
+    RevocationReason,
 )
 from customdomains.model.challengerecords import persistent_name, persistent_value
 from customdomains.model.claim import Claim, Contender, parse_claim
 from customdomains.model.evidence import Evidence, Nearby, Outcome, Place, ServerAnswer
+from customdomains.model.kept import Examined, Leaf
 from customdomains.model.keys import KeyPair, KeyType
 from customdomains.model.names import CHALLENGE_LABEL
 from customdomains.model.reasons import Reason
@@ -171,6 +173,7 @@ class FakeCa:
         """Why it takes no new order."""
         self.ordered_at: list[datetime] = []
         """When a new order was asked for."""
+        self.may_revoke_used = False
         self.reuses = False
         """Whether the issuer's settings say that keys are used again."""
         self.offers: tuple[Challenge, ...] = tuple(Challenge)
@@ -181,6 +184,8 @@ class FakeCa:
         """Orders by domain."""
         self.recorded_urls: set[str] = set()
         """Every order's URL that was ever in a claim."""
+        self.revoked: dict[str, int] = {}
+        """Certificates (as `FakeExaminer` says them), and why."""
         self.excused: set[str] = set()
         """Orders whose key may be lost: somebody deleted the Secret."""
         self.lifetime = LIFETIME
@@ -273,10 +278,22 @@ class FakeCa:
             f"{len(self.orders):x}",
             self._now(),
             self._now() + self.lifetime,
-            "f",
+            url,
             ari_id=url if self.advises else None,
         )
         return IssuedCertificate(f"certificate of {url} for {key}", facts)
+
+    def revoke(self, certificate: str, reason: RevocationReason) -> None:
+        """What is revoked is in no Secret any more that anybody uses, unless its domain wants no
+        certificate."""
+        self._answer()
+        for body in self._api.find(CLAIMS):
+            claim = parse_claim(body)
+            have = claim.certificate
+            used = have is not None and certificate == f"certificate of {have.facts.fingerprint}"
+            vacant = claim.standing.vacant_since is not None
+            assert not used or vacant or self.may_revoke_used, "the one in use is revoked"
+        self.revoked.setdefault(certificate, int(reason))
 
     def _finalize(self, url: str, order: FakeOrder, key: str) -> None:
         claim = claim_on(self._api, order.names[0])
@@ -302,6 +319,26 @@ class FakeCa:
     def _answer(self) -> None:
         if self.down:
             raise OrderError(Reason.CA_UNREACHABLE, "the CA does not answer")
+
+
+class FakeExaminer:
+    """Reads what this CA and these keys have in their places."""
+
+    async def examine(self, pair: KeyPair, facts: CertificateFacts) -> Examined:
+        leaf = _leaf_of(pair.chain_pem)
+        if leaf != f"certificate of {facts.fingerprint}":
+            return Examined("it is another certificate")
+        fault = None if pair.chain_pem == f"{leaf} for {pair.key_pem}" else "it is another key"
+        return Examined(fault, leaf)
+
+    def leaf(self, chain_pem: str) -> Leaf | None:
+        leaf = _leaf_of(chain_pem)
+        return Leaf(leaf, datetime.max.replace(tzinfo=UTC)) if leaf else None
+
+
+def _leaf_of(chain_pem: str) -> str:
+    """Without the key, which stands behind it."""
+    return chain_pem.partition(" for ")[0] if chain_pem.startswith("certificate of ") else ""
 
 
 class FakeEngine:
@@ -362,6 +399,13 @@ class FakeEngine:
         await asyncio.sleep(CA_LATENCY)
         await self._step()
         return issued
+
+    async def revoke(self, certificate: str, reason: RevocationReason) -> None:
+        await asyncio.sleep(CA_LATENCY)
+        await self._step()
+        self._ca.revoke(certificate, reason)
+        await asyncio.sleep(CA_LATENCY)
+        await self._step()
 
 
 class FakeSelfCheck:

@@ -8,7 +8,8 @@ import pytest
 from build import DAY, HOUR, NOW, SECOND
 
 from customdomains.cluster.errors import Conflict
-from customdomains.cluster.secrets import ROLE_CERTIFICATE, ROLE_NEXT_KEY, OwnedSecret
+from customdomains.cluster.orphans import OwnedSecret
+from customdomains.cluster.secretforms import ROLE_CERTIFICATE, ROLE_NEXT_KEY
 from customdomains.controller.store import Store
 from customdomains.controller.sweep import Sweep
 from customdomains.model.claim import NOBODY, Claim, Contender, Failure, Standing
@@ -30,12 +31,15 @@ LOST = replace(HAS, id="b" * 32, holder=ELSE, certificate=None, contenders=(LOSE
 class Secrets:
     """One Secret, and what becomes of it."""
 
-    def __init__(self, role: str, orphaned_at: datetime | None) -> None:
+    def __init__(
+        self, role: str, orphaned_at: datetime | None, revoke_by: str | None = None
+    ) -> None:
         self.secret = OwnedSecret(
-            "tenant", "shop-tls", "uid", "1", role, build.ID, build.DOMAIN, orphaned_at
+            "tenant", "shop-tls", "uid", "1", role, build.ID, build.DOMAIN, orphaned_at, revoke_by
         )
         self.marked = orphaned_at
         self.removed = False
+        self.offered = False
 
     async def owned(self) -> list[OwnedSecret]:
         return [self.secret]
@@ -45,6 +49,9 @@ class Secrets:
 
     async def remove(self, _secret: OwnedSecret) -> None:
         self.removed = True
+
+    def offer(self, _secret: OwnedSecret) -> None:
+        self.offered = True
 
 
 class Domains:
@@ -81,16 +88,18 @@ async def swept(
     there: tuple[CustomDomain, ...] = (),
     woken: list[Key] | None = None,
     claims: Claims | None = None,
+    revoke_by: str | None = None,
 ) -> Secrets:
     store = Store(lambda _key: None)
     if claim is not None:
         store.put_claim(claim)
-    secrets = Secrets(role, None if orphaned is None else NOW - orphaned)
+    secrets = Secrets(role, None if orphaned is None else NOW - orphaned, revoke_by)
     keys: list[Key] = [] if woken is None else woken
     sweep = Sweep(
         store,
         Domains(*there),
         claims or Claims(),
+        secrets,
         secrets,
         now=lambda: NOW,
         wake=keys.append,
@@ -155,6 +164,15 @@ async def test_a_claim_that_only_remembers_goes_when_it_may_forget(
 
 async def test_who_registers_meanwhile_keeps_it() -> None:
     await swept(nobodys(-SECOND), claims=Claims(quick=True))
+
+
+async def test_one_whose_certificate_is_to_be_revoked_first_is_handed_on() -> None:
+    early = await swept(None, orphaned=HOUR, revoke_by="pebble")
+    assert (early.offered, early.removed) == (False, False)
+    late = await swept(None, orphaned=DAY, revoke_by="pebble")
+    assert (late.offered, late.removed) == (True, False)
+    used = await swept(HAS, orphaned=DAY, revoke_by="pebble")
+    assert (used.offered, used.marked) == (False, None)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ class Interpreter:
                 assert f'"{other.key.name}"' not in said
 
     def _conclude(self, plan: Plan) -> None:
-        self.memory = replace(self.memory, result=None)
+        self.memory = replace(self.memory, result=None, kept=None)
         if self.domain is not None and plan.status is not None:
             rendered = json.loads(json.dumps(plan.status.render()))
             assert list(faults(_DOMAIN["properties"]["status"], rendered)) == []

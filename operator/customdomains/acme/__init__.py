@@ -8,6 +8,7 @@ certificates; its callers do, through the ports `AccountKeyStore` and `Certifica
 
 from customdomains.acme.account import AccountKeyStore
 from customdomains.acme.engine import AcmeEngine
+from customdomains.acme.examining import PemExaminer
 from customdomains.acme.keys import generate_private_key_pem
 from customdomains.acme.options import ExternalAccount, IssuerOptions
 from customdomains.acme.timing import Timing
@@ -17,6 +18,7 @@ __all__ = [
     "AcmeEngine",
     "ExternalAccount",
     "IssuerOptions",
+    "PemExaminer",
     "Timing",
     "generate_private_key_pem",
 ]

@@ -82,7 +82,7 @@ class Account:
         """The account and its key, as far as this process knows; raises OrderError."""
         return await self._identity.get()
 
-    async def post(self, url: str, payload: bytes, *, accept: str = JSON) -> Answer:
+    async def post(self, url: str, payload: bytes, *, accept: str | None = JSON) -> Answer:
         """POST `payload` (JSON, or POST_AS_GET) to `url`; raises as `Transport.post`.
 
         An account that the CA does not know any more is registered again, once; where another
@@ -98,7 +98,7 @@ class Account:
         return await self.post_as(fresh, url, payload, accept=accept)
 
     async def post_as(
-        self, signer: Identity, url: str, payload: bytes, *, accept: str = JSON
+        self, signer: Identity, url: str, payload: bytes, *, accept: str | None = JSON
     ) -> Answer:
         """The same, where no other key than that of `signer` will do."""
         sign = signing.by_account(signer.key, signer.url, payload)

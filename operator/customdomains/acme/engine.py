@@ -26,6 +26,7 @@ from customdomains.acme.keys import generate_private_key_pem, is_reusable
 from customdomains.acme.options import IssuerOptions
 from customdomains.acme.order import FreshOrder, OrderRun
 from customdomains.acme.renewal import read_renewal_info, refuses_predecessor
+from customdomains.acme.revocation import revoke
 from customdomains.acme.rollover import roll_over
 from customdomains.acme.signing import read_mac_key
 from customdomains.acme.timing import Timing
@@ -36,6 +37,7 @@ from customdomains.model.certificate import (
     IssuedCertificate,
     OrderError,
     PlacedOrder,
+    RevocationReason,
 )
 from customdomains.model.keys import KeyPair, KeyType
 from customdomains.model.reasons import Reason
@@ -172,6 +174,10 @@ class AcmeEngine:
                 return pair.key_pem
         async with self._making:
             return await asyncio.to_thread(generate_private_key_pem, kind)
+
+    async def revoke(self, certificate: str, reason: RevocationReason) -> None:
+        """Revoke `certificate`; see `CertificateEngine.revoke`."""
+        await revoke(self._account, self._transport, certificate, reason)
 
     async def roll_over_key(self) -> str:
         """Give the account a new key (section 7.3.5); its URL.

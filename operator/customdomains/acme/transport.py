@@ -54,6 +54,7 @@ class Directory:
     profiles: tuple[str, ...]
     caa_identities: tuple[str, ...]
     renewal_info: str | None
+    revoke_cert: str | None
     fetched: float
 
 
@@ -181,6 +182,8 @@ class Transport:
         if directory.renewal_info is not None and not self.owns(directory.renewal_info):
             log.warning("%s: its renewalInfo is of another host: not used", self._options.name)
             directory = replace(directory, renewal_info=None)
+        if directory.revoke_cert is not None and not self.owns(directory.revoke_cert):
+            directory = replace(directory, revoke_cert=None)
         urls = (directory.new_nonce, directory.new_account, directory.new_order)
         if not all(self.owns(each) for each in (*urls, directory.key_change or urls[0])):
             raise OrderError(
@@ -217,7 +220,7 @@ def _read_directory(answer: Answer, now: float) -> Directory:
     """Raises ValueError or KeyError where it is none."""
     document = answer.json()
     key_change, meta = document.get("keyChange"), document.get("meta")
-    renewal_info = document.get("renewalInfo")
+    renewal_info, revoke_cert = document.get("renewalInfo"), document.get("revokeCert")
     profiles = meta.get("profiles") if isinstance(meta, dict) else None
     identities = meta.get("caaIdentities") if isinstance(meta, dict) else None
     return Directory(
@@ -227,6 +230,7 @@ def _read_directory(answer: Answer, now: float) -> Directory:
         key_change=None if key_change is None else str(key_change),
         profiles=tuple(sorted(profiles)) if isinstance(profiles, dict) else (),
         caa_identities=_names(identities),
+        revoke_cert=None if revoke_cert is None else str(revoke_cert),
         renewal_info=renewal_info if isinstance(renewal_info, str) else None,
         fetched=now,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.errors import AlreadyExists, Conflict, NotFound
 from customdomains.cluster.kinds import SECRETS
-from customdomains.cluster.secrets import (
+from customdomains.cluster.secretforms import (
     MANAGED_BY,
     MANAGER,
     ROLE_LABEL,

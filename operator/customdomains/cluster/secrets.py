@@ -1,76 +1,101 @@
-"""The Secrets the operator keeps for a domain: its certificate, and a key that waits for one.
-
-A Secret that does not carry our labels is somebody else's and is never touched.
-"""
+"""The Secrets the operator keeps for a domain: its certificate, and a key that waits for one."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.errors import AlreadyExists, NotFound
 from customdomains.cluster.kinds import SECRETS
-from customdomains.model.claim import ID_LABEL, Claim
-from customdomains.model.domain import GROUP, default_secret_name
+from customdomains.cluster.secretforms import (
+    CHAIN_ANNOTATION,
+    DOMAIN_ANNOTATION,
+    OPAQUE,
+    ORDER_ANNOTATION,
+    ORPHANED_ANNOTATION,
+    REVOKE_ANNOTATION,
+    ROLE_CERTIFICATE,
+    ROLE_NEXT_KEY,
+    TLS,
+    Body,
+    annotation,
+    decoded,
+    digest_of,
+    key_of,
+    labels_of,
+    next_name,
+    owner_of,
+    refuse_foreign,
+    secret_body,
+    version_of,
+)
+from customdomains.model.claim import Claim
+from customdomains.model.kept import StoredPair
 from customdomains.model.keys import KeyPair
-from customdomains.model.times import format_time, parse_time
-
-MANAGED_BY = "app.kubernetes.io/managed-by"
-MANAGER = "customdomain-operator"
-ROLE_LABEL = f"{GROUP}/role"
-ROLE_CERTIFICATE = "certificate"
-ROLE_NEXT_KEY = "next-key"
-ORDER_ANNOTATION = f"{GROUP}/order"
-DOMAIN_ANNOTATION = f"{GROUP}/domain"
-ORPHANED_ANNOTATION = f"{GROUP}/orphaned-at"
-
-_TLS = "kubernetes.io/tls"
-_OPAQUE = "Opaque"
-
-
-class ForeignSecretError(Exception):
-    """A Secret of the wanted name is there and is not this domain's."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnedSecret:
-    """The metadata of a Secret of ours."""
-
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    role: str
-    id: str
-    domain: str
-    orphaned_at: datetime | None
 
 
 class CertificateSecrets:
-    """Certificates and the keys that wait for one. All methods raise `ApiError`."""
+    """Certificates and the keys that wait for one. All methods raise `ApiError`, and
+    `ForeignSecretError` where a Secret is not ours."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
 
     async def refuse_foreign(self, claim: Claim, name: str) -> None:
         """Raise `ForeignSecretError` where one of the names to be used is not ours to use."""
-        for used, kind in ((name, _TLS), (next_name(claim), _OPAQUE)):
+        for used, kind in ((name, TLS), (next_name(claim), OPAQUE)):
             body = await self._read(claim.holder.key.namespace, used)
             if body is not None:
-                _refuse_foreign(body, claim, kind)
+                refuse_foreign(body, claim, kind)
 
     async def current(self, claim: Claim) -> KeyPair | None:
         """The key and chain of the claim's certificate; None where there are none of this claim."""
         if claim.certificate is None:
             return None
         body = await self._read(claim.holder.key.namespace, claim.certificate.secret_name)
-        if body is None or _owner(body) != claim.id or body.get("type") != _TLS:
+        if body is None or owner_of(body) != claim.id or body.get("type") != TLS:
             return None
-        return KeyPair(decoded(body, "tls.key"), decoded(body, "tls.crt"))
+        return _pair(body)
+
+    async def look(self, claim: Claim) -> StoredPair | None:
+        """The Secret of the claim's certificate as it is now; None where there is none.
+
+        Labels that make it ours and can be put back, because others of them are there, are.
+        """
+        if claim.certificate is None:
+            return None
+        name, namespace = claim.certificate.secret_name, claim.holder.key.namespace
+        body = await self._read(namespace, name)
+        if body is None:
+            return None
+        refuse_foreign(body, claim, TLS)
+        wanted = labels_of(claim, ROLE_CERTIFICATE)
+        unmarked = annotation(body, DOMAIN_ANNOTATION) != claim.domain
+        if unmarked or not wanted.items() <= body["metadata"]["labels"].items():
+            notes = {DOMAIN_ANNOTATION: claim.domain}
+            body = await self._mark(body, {"labels": wanted, "annotations": notes})
+        written = annotation(body, CHAIN_ANNOTATION)
+        pair = _pair(body)
+        return StoredPair(
+            pair=pair,
+            version=version_of(body),
+            order=annotation(body, ORDER_ANNOTATION),
+            altered=written is not None and written != digest_of(pair.chain_pem),
+        )
+
+    async def mark_for_revocation(self, claim: Claim, issuer: str | None) -> int | None:
+        """Note on the Secret who is to revoke its certificate before it is removed, or (None) that
+        nobody is; the version that it has then, None where there is no Secret."""
+        if claim.certificate is None:
+            return None
+        body = await self._read(claim.holder.key.namespace, claim.certificate.secret_name)
+        if body is None:
+            return None
+        refuse_foreign(body, claim, TLS)
+        if annotation(body, REVOKE_ANNOTATION) != issuer:
+            body = await self._mark(body, {"annotations": {REVOKE_ANNOTATION: issuer}})
+        return version_of(body)
 
     async def next_key(
         self,
@@ -87,11 +112,11 @@ class CertificateSecrets:
         """
         namespace = claim.holder.key.namespace
         pem = await make()
-        body = _secret(
+        body = secret_body(
             claim,
             next_name(claim),
             ROLE_NEXT_KEY,
-            _OPAQUE,
+            OPAQUE,
             {"tls.key": pem},
             {ORDER_ANNOTATION: order_url},
         )
@@ -99,8 +124,8 @@ class CertificateSecrets:
             await self._client.create(SECRETS, body)
         except AlreadyExists:
             stored = await self._client.get(SECRETS, next_name(claim), namespace)
-            _refuse_foreign(stored, claim, _OPAQUE)
-            if _annotation(stored, ORDER_ANNOTATION) == order_url:
+            refuse_foreign(stored, claim, OPAQUE)
+            if annotation(stored, ORDER_ANNOTATION) == order_url:
                 return decoded(stored, "tls.key")
             await still()
             await self._update(body, stored)
@@ -114,22 +139,27 @@ class CertificateSecrets:
         key_pem: str,
         chain_pem: str,
         still: Callable[[], Awaitable[None]],
-    ) -> None:
-        """Put a certificate and its key into the TLS Secret, in one write.
+        *,
+        revoke_by: str | None = None,
+    ) -> int:
+        """Put a certificate and its key into the TLS Secret, in one write; the version it has then.
 
-        What is there is replaced once `still` has not raised, as with `next_key`.
+        What is there is replaced once `still` has not raised, as with `next_key`. `revoke_by` is
+        the issuer that is to revoke the certificate before the Secret is removed, if one is.
         """
         data = {"tls.crt": chain_pem, "tls.key": key_pem}
-        body = _secret(claim, name, ROLE_CERTIFICATE, _TLS, data, {ORDER_ANNOTATION: order_url})
+        notes = {ORDER_ANNOTATION: order_url, CHAIN_ANNOTATION: digest_of(chain_pem)}
+        marks = {**notes, REVOKE_ANNOTATION: revoke_by}
+        body = secret_body(claim, name, ROLE_CERTIFICATE, TLS, data, marks)
         try:
-            await self._client.create(SECRETS, body)
+            return version_of(await self._client.create(SECRETS, _without_nulls(body)))
         except AlreadyExists:
             stored = await self._client.get(SECRETS, name, claim.holder.key.namespace)
-            _refuse_foreign(stored, claim, _TLS)
+            refuse_foreign(stored, claim, TLS)
             if stored.get("data") == body["data"]:
-                return
+                return version_of(stored)
             await still()
-            await self._update(body, stored)
+            return version_of(await self._update(body, stored))
 
     async def drop_next(self, claim: Claim, name: str) -> None:
         """Delete the key that waited, if it is ours and has arrived in the TLS Secret `name` with
@@ -139,40 +169,26 @@ class CertificateSecrets:
         """
         namespace = claim.holder.key.namespace
         body = await self._read(namespace, next_name(claim))
-        if body is None or _owner(body) != claim.id or body.get("type") != _OPAQUE:
+        if body is None or owner_of(body) != claim.id or body.get("type") != OPAQUE:
             return
         arrived = await self._read(namespace, name)
-        if arrived is None or _key_of(arrived) != _key_of(body):
+        if arrived is None or key_of(arrived) != key_of(body):
             return
-        if _annotation(arrived, ORDER_ANNOTATION) != _annotation(body, ORDER_ANNOTATION):
+        if annotation(arrived, ORDER_ANNOTATION) != annotation(body, ORDER_ANNOTATION):
             return
         meta = body["metadata"]
-        await self._delete(namespace, meta["name"], meta["uid"], meta["resourceVersion"])
-
-    async def owned(self) -> list[OwnedSecret]:
-        """Every Secret of ours that belongs to a domain, by a listing of metadata alone."""
-        selector = f"{MANAGED_BY}={MANAGER},{ROLE_LABEL} in ({ROLE_CERTIFICATE},{ROLE_NEXT_KEY})"
-        return [
-            _owned(item["metadata"])
-            async for item in self._client.list(
-                SECRETS, label_selector=selector, metadata_only=True
+        try:
+            await self._client.delete(
+                SECRETS,
+                meta["name"],
+                namespace,
+                uid=meta["uid"],
+                resource_version=meta["resourceVersion"],
             )
-        ]
+        except NotFound:
+            return
 
-    async def mark_orphaned(self, secret: OwnedSecret, since: datetime | None) -> None:
-        """Note since when its domain is gone, or (None) that it is back."""
-        value = None if since is None else format_time(since)
-        meta = {
-            "resourceVersion": secret.resource_version,
-            "annotations": {ORPHANED_ANNOTATION: value},
-        }
-        await self._client.patch(SECRETS, secret.name, {"metadata": meta}, secret.namespace)
-
-    async def remove(self, secret: OwnedSecret) -> None:
-        """Delete exactly this version of it."""
-        await self._delete(secret.namespace, secret.name, secret.uid, secret.resource_version)
-
-    async def _update(self, body: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    async def _update(self, body: Body, stored: Body) -> dict[str, Any]:
         """Turn `stored` into `body`; labels and annotations of others stay."""
         wanted, meta = body["metadata"], stored["metadata"]
         changes = {
@@ -183,7 +199,13 @@ class CertificateSecrets:
             },
             "data": body["data"],
         }
-        await self._client.patch(SECRETS, meta["name"], changes, meta["namespace"])
+        return await self._client.patch(SECRETS, meta["name"], changes, meta["namespace"])
+
+    async def _mark(self, stored: Body, marks: Body) -> dict[str, Any]:
+        """Change metadata of exactly this version."""
+        meta = stored["metadata"]
+        changes = {"metadata": {"resourceVersion": meta["resourceVersion"], **marks}}
+        return await self._client.patch(SECRETS, meta["name"], changes, meta["namespace"])
 
     async def _read(self, namespace: str, name: str) -> dict[str, Any] | None:
         try:
@@ -191,99 +213,13 @@ class CertificateSecrets:
         except NotFound:
             return None
 
-    async def _delete(self, namespace: str, name: str, uid: str, version: str) -> None:
-        try:
-            await self._client.delete(SECRETS, name, namespace, uid=uid, resource_version=version)
-        except NotFound:
-            return
+
+def _pair(body: Body) -> KeyPair:
+    return KeyPair(decoded(body, "tls.key"), decoded(body, "tls.crt"))
 
 
-def next_name(claim: Claim) -> str:
-    """Where the key of a claim's order waits for its certificate.
-
-    Whatever the spec says meanwhile about where that goes: a finalized order needs its own key.
-    """
-    return f"{default_secret_name(claim.holder.key.name)}-next"
-
-
-def _secret(
-    claim: Claim,
-    name: str,
-    role: str,
-    kind: str,
-    data: Mapping[str, str],
-    annotations: Mapping[str, str],
-) -> dict[str, Any]:
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": kind,
-        "metadata": {
-            "name": name,
-            "namespace": claim.holder.key.namespace,
-            "labels": {MANAGED_BY: MANAGER, ROLE_LABEL: role, ID_LABEL: claim.id},
-            "annotations": {DOMAIN_ANNOTATION: claim.domain, **annotations},
-        },
-        "data": encoded(data),
-    }
-
-
-def encoded(data: Mapping[str, str]) -> dict[str, str]:
-    """Text as a Secret's `data`."""
-    return {key: base64.b64encode(text.encode()).decode() for key, text in data.items()}
-
-
-def decoded(body: Mapping[str, Any], key: str) -> str:
-    """A value of a Secret. What is no text is no key either; who uses it will say so."""
-    return base64.b64decode((body.get("data") or {}).get(key, "")).decode(errors="replace")
-
-
-def _key_of(body: Mapping[str, Any]) -> str | None:
-    key: str | None = (body.get("data") or {}).get("tls.key")
-    return key
-
-
-def _annotation(body: Mapping[str, Any], key: str) -> str | None:
-    value: str | None = (body["metadata"].get("annotations") or {}).get(key)
-    return value
-
-
-def _owner(body: Mapping[str, Any]) -> str | None:
-    labels = body["metadata"].get("labels") or {}
-    owner: str | None = labels.get(ID_LABEL) if labels.get(MANAGED_BY) == MANAGER else None
-    return owner
-
-
-def _refuse_foreign(body: Mapping[str, Any], claim: Claim, kind: str) -> None:
-    """Raise unless `body` is this claim's and of the type `kind`, which can't be changed.
-
-    One of an earlier registration of the same domain in the same namespace is too: a domain that
-    is deleted and registered again gets another id.
-    """
-    owner = _owner(body)
-    ours = owner == claim.id or (owner and _annotation(body, DOMAIN_ANNOTATION) == claim.domain)
-    if ours and body.get("type") == kind:
-        return
-    if ours:
-        whose = f"is of another type than {kind}"
-    else:
-        whose = "belongs to another domain" if owner else "was not made by this operator"
-    way_out = ", or choose another name in spec.certificate.secretName" if kind == _TLS else ""
-    raise ForeignSecretError(
-        f"the Secret {body['metadata']['name']} is there already and {whose}, so it is not "
-        f"touched; delete it{way_out}"
-    )
-
-
-def _owned(meta: Mapping[str, Any]) -> OwnedSecret:
-    labels, annotations = meta["labels"], meta.get("annotations") or {}
-    return OwnedSecret(
-        namespace=meta["namespace"],
-        name=meta["name"],
-        uid=meta["uid"],
-        resource_version=meta["resourceVersion"],
-        role=labels[ROLE_LABEL],
-        id=labels.get(ID_LABEL, ""),
-        domain=annotations.get(DOMAIN_ANNOTATION, ""),
-        orphaned_at=parse_time(annotations.get(ORPHANED_ANNOTATION)),
-    )
+def _without_nulls(body: dict[str, Any]) -> dict[str, Any]:
+    """A null says "not there" in a patch alone."""
+    meta = body["metadata"]
+    notes = {key: value for key, value in meta["annotations"].items() if value is not None}
+    return {**body, "metadata": {**meta, "annotations": notes}}

@@ -50,6 +50,7 @@ class WatchCache(Generic[T]):
         *,
         namespace: str | None = None,
         field_selector: str | None = None,
+        label_selector: str | None = None,
         metadata_only: bool = False,
         parse: Callable[[Json], T],
         on_change: Callable[[str, T | None, T | None], None],
@@ -60,6 +61,7 @@ class WatchCache(Generic[T]):
         self._resource = resource
         self._namespace = namespace
         self._query = {"fieldSelector": field_selector} if field_selector else {}
+        self._query |= {"labelSelector": label_selector} if label_selector else {}
         self._metadata_only = metadata_only
         self._parse = parse
         self._on_change = on_change
@@ -73,8 +75,7 @@ class WatchCache(Generic[T]):
         self._heard_at: float | None = None
         self._failures = 0  # attempts since the last event
         self._troubled = False
-        self._skipped = 0
-        self._lists = 0
+        self._skipped = self._lists = 0
 
     # --- what it knows -------------------------------------------------------------------------
 

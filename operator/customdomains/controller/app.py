@@ -18,6 +18,7 @@ from customdomains.cluster.config import Connection
 from customdomains.cluster.errors import ApiError
 from customdomains.cluster.events import EventSink
 from customdomains.cluster.kinds import DOMAIN_CLAIMS
+from customdomains.cluster.orphans import OwnedSecrets
 from customdomains.cluster.secrets import CertificateSecrets
 from customdomains.cluster.stores import ClaimStore, DomainStore, LeaseStore
 from customdomains.cluster.watch import WatchCache
@@ -29,6 +30,7 @@ from customdomains.controller.delivering import Courier
 from customdomains.controller.engine import Backoff, work
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
+from customdomains.controller.keeping import Keeper
 from customdomains.controller.leadership import Elector, LeaseTimes
 from customdomains.controller.liveness import Pulse
 from customdomains.controller.login import kopf_login
@@ -36,6 +38,8 @@ from customdomains.controller.options import ControllerOptions, Outside
 from customdomains.controller.prospecting import Prospecting
 from customdomains.controller.queue import FairQueue
 from customdomains.controller.reconcile import Reconciler
+from customdomains.controller.revoking import Revocations
+from customdomains.controller.sights import SecretWatch
 from customdomains.controller.store import Store
 from customdomains.controller.sweep import Sweep
 from customdomains.controller.updating import Updating
@@ -107,11 +111,22 @@ class Controller:
         )
         count_admission(registry, self._admission, now)
         count_expiry(registry, self._store, now, options.metrics_per_domain)
+        keeper = Keeper(
+            self._store,
+            certificate_secrets,
+            outside.engines,
+            outside.examiner,
+            now=now,
+            wake=self._enqueue,
+            backoff=Backoff(self._agenda, now, random.random),
+            done=self._metrics.job_done,
+        )
         self._jobs = JobRunner(
             self._store,
             outside.lookup,
             prospecting,
             issuing,
+            keeper,
             now=now,
             wake=self._enqueue,
             backoff=Backoff(self._agenda, now, random.random),
@@ -132,6 +147,7 @@ class Controller:
                 registry, lambda: sum(len(claim.outbox) for claim in self._store.claims)
             ),
         )
+        self._secrets = SecretWatch(client, self._store, self._enqueue)
         self._reconciler = Reconciler(
             self._store,
             self._agenda,
@@ -139,16 +155,27 @@ class Controller:
             self._domains,
             self._jobs,
             announcer,
+            sight=self._secrets.sights.of,
             rules=options.rules,
             now=now,
             random_bytes=secrets.token_bytes,
             settle=self._courier.settle,
         )
+        owned_secrets = OwnedSecrets(client)
+        self._revocations = Revocations(
+            owned_secrets,
+            outside.engines,
+            outside.examiner,
+            now=now,
+            random=random.random,
+            done=self._metrics.job_done,
+        )
         self._sweep = Sweep(
             self._store,
             self._domains,
             claim_store,
-            certificate_secrets,
+            owned_secrets,
+            self._revocations,
             now=now,
             wake=self._enqueue,
             retention=options.secret_retention,
@@ -179,6 +206,7 @@ class Controller:
         async with self._lease_client, asyncio.TaskGroup() as group:
             group.create_task(self._claims.run(), name="claims")
             await self._claims.wait_synced(timeout=float("inf"))
+            group.create_task(self._secrets.run(), name="secrets")
             group.create_task(self._watcher.run(), name="kopf")
             await self._wait_synced()
             await self._elector.acquire()
@@ -200,6 +228,7 @@ class Controller:
             group.create_task(self._jobs.work(), name="jobs")
             group.create_task(self._sweep.run(), name="sweep")
             group.create_task(self._courier.work(), name="webhooks")
+            group.create_task(self._revocations.work(), name="revocations")
             group.create_task(
                 work(self._queue, self._reconciler.reconcile, self._backoff, self._reconciled),
                 name="workers",

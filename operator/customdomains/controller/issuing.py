@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from customdomains.cluster.errors import Forbidden, Invalid, Unavailable
-from customdomains.cluster.secrets import ForeignSecretError
+from customdomains.cluster.secretforms import ForeignSecretError
 from customdomains.controller.ports import (
     CaaLookup,
     CertificateEngine,
@@ -33,12 +33,14 @@ from customdomains.model.certificate import (
 )
 from customdomains.model.claim import Claim
 from customdomains.model.evidence import Evidence
+from customdomains.model.keys import KeyPair
 from customdomains.model.reasons import Reason
 from customdomains.model.renewal import RenewalInfo
 from customdomains.policy import caa, issuers
 from customdomains.policy.findings import delegation_target
 from customdomains.policy.jobs import AskRenewal, CompleteOrder, PlaceOrder
 from customdomains.policy.ownership import proof_current
+from customdomains.policy.spoils import is_compromised
 
 
 class StaleClaimError(Exception):
@@ -101,14 +103,14 @@ class Issuing:
         """Place the order at one issuer, if CAA records allow that."""
         engine, have = self._engines[issuer], job.claim.certificate
         challenges = tuple(way.challenge for way in job.ways[issuer])
-        with _account_told():
+        with account_told():
             ca = await engine.identity()
         if ca.domains:
             challenges = await look.allowed(caa.Wanted(job.names, ca, challenges))
         live = await self._live(job.claim.domain)
         if live is None or live.resource_version != job.claim.resource_version:
             raise StaleClaimError(live)
-        with _account_told():
+        with account_told():
             return await engine.place(
                 job.names,
                 replaces=job.replaces if have and have.issuer == issuer else None,
@@ -133,8 +135,11 @@ class Issuing:
         engine, holder = self._engines[order.issuer], claim.holder.key
         key = ""
 
+        async def current() -> KeyPair | None:
+            return None if is_compromised(claim) else await self._secrets.current(claim)
+
         async def make() -> str:
-            return await engine.make_key(job.key_type, lambda: self._secrets.current(claim))
+            return await engine.make_key(job.key_type, current)
 
         async def ready() -> None:
             await self._prospecting.require_answered(claim, order)
@@ -148,7 +153,7 @@ class Issuing:
             return key
 
         async with self._updating.taken_away(claim.domain, order):
-            with _account_told():
+            with account_told():
                 issued = await engine.complete(
                     order.url,
                     order.names,
@@ -158,10 +163,16 @@ class Issuing:
                     ready=ready,
                 )
         with _told():
-            await self._secrets.store(
-                claim, job.secret_name, order.url, key, issued.chain_pem, still
+            version = await self._secrets.store(
+                claim,
+                job.secret_name,
+                order.url,
+                key,
+                issued.chain_pem,
+                still,
+                revoke_by=order.issuer if job.revoke else None,
             )
-        return issued
+        return replace(issued, version=version)
 
     async def renewal_info(self, job: AskRenewal) -> RenewalInfo | None:
         """Ask the CA when a certificate is to be renewed."""
@@ -235,7 +246,7 @@ def _told() -> Iterator[None]:
 
 
 @contextmanager
-def _account_told() -> Iterator[None]:
+def account_told() -> Iterator[None]:
     """The same for the key of the ACME account, which comes from a Secret of the operator's."""
     try:
         yield

@@ -15,6 +15,7 @@ from customdomains.cluster.errors import ApiError
 from customdomains.controller.admission import Admission, Outcome
 from customdomains.controller.engine import Backoff
 from customdomains.controller.issuing import Issuing, StaleClaimError
+from customdomains.controller.keeping import Keeper
 from customdomains.controller.lanes import Lane
 from customdomains.controller.ports import TextLookup
 from customdomains.controller.prospecting import Prospecting
@@ -30,9 +31,12 @@ from customdomains.policy.jobs import (
     CheckDns,
     CompleteOrder,
     DropNextKey,
+    InspectSecret,
     Job,
+    MarkSecret,
     OrderResult,
     PlaceOrder,
+    RevokeCertificate,
 )
 from customdomains.policy.limits import Wait
 from customdomains.policy.nearby import after, enough
@@ -80,6 +84,7 @@ class JobRunner:
         lookup: TextLookup,
         prospecting: Prospecting,
         issuing: Issuing,
+        keeper: Keeper,
         *,
         now: Callable[[], datetime],
         wake: Callable[[Key], None],
@@ -92,6 +97,7 @@ class JobRunner:
         self._lookup = lookup
         self._prospecting = prospecting
         self._issuing = issuing
+        self._keeper = keeper
         self._now = now
         self._wake = wake
         self._backoff = backoff
@@ -110,7 +116,7 @@ class JobRunner:
     def __len__(self) -> int:
         """Jobs waiting and running."""
         asking = len(self._checks) + len(self._vain_checks) + len(self._questions)
-        return asking + len(self._orders)
+        return asking + len(self._orders) + len(self._keeper)
 
     def start(self, key: Key, job: Job) -> None:
         """Run `job` for `key` in the background, unless it has to rest after a failure: then the
@@ -126,6 +132,8 @@ class JobRunner:
         elif isinstance(job, AskRenewal):
             self._store.remember(key, replace(memory, asking=True))
             self._questions.put(key, _Started(job, domain.uid, now))
+        elif isinstance(job, InspectSecret | MarkSecret | RevokeCertificate):
+            self._keeper.start(key, job)
         elif not self._backoff.holds(key):
             turn = job if isinstance(job, DropNextKey) else self._admission.seek(key, job)
             memory = self._store.memory(key)
@@ -140,6 +148,7 @@ class JobRunner:
         """The resource is gone."""
         self._backoff.succeeded(key)
         self._admission.forget(key)
+        self._keeper.forget(key)
 
     async def work(self) -> None:
         """Run jobs until cancelled."""
@@ -148,6 +157,7 @@ class JobRunner:
             group.create_task(self._vain_checks.work())
             group.create_task(self._orders.work())
             group.create_task(self._questions.work())
+            group.create_task(self._keeper.work())
 
     def _rank(self, key: Key, now: datetime) -> Rank:
         """What is most urgent goes first where many wait."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from customdomains.controller.ports import (
     CaaLookup,
     CertificateEngine,
+    Examiner,
     HttpCheck,
     SelfCheck,
     TextLookup,
@@ -46,4 +47,5 @@ class Outside:
     updates: ZoneUpdates
     engines: Mapping[str, CertificateEngine]
     sender: WebhookSender
+    examiner: Examiner
     webhooks: tuple[str, ...] = ()

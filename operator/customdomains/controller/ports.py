@@ -10,14 +10,17 @@ from typing import Any, Protocol
 
 from customdomains.model.certificate import (
     CaIdentity,
+    CertificateFacts,
     Challenge,
     IssuedCertificate,
     OrderError,
     PlacedOrder,
+    RevocationReason,
 )
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
+from customdomains.model.kept import Examined, Leaf, StoredPair
 from customdomains.model.keys import KeyPair, KeyType
 from customdomains.model.renewal import RenewalInfo
 from customdomains.model.webhook import Receipt
@@ -136,6 +139,23 @@ class CertificateEngine(Protocol):
         """
         ...
 
+    async def revoke(self, certificate: str, reason: RevocationReason) -> None:
+        """Have a certificate (DER in base64) of this account revoked; one that is revoked already
+        is fine. Raises as `place`."""
+        ...
+
+
+class Examiner(Protocol):
+    """Reads certificates and keys."""
+
+    async def examine(self, pair: KeyPair, facts: CertificateFacts) -> Examined:
+        """Hold what a Secret has against what is known of its certificate."""
+        ...
+
+    def leaf(self, chain_pem: str) -> Leaf | None:
+        """The first certificate of a chain; None where there is none."""
+        ...
+
 
 class Gate(Protocol):
     """Keeps to what CAs allow, for a job that was let through to the first of its issuers."""
@@ -196,6 +216,15 @@ class Secrets(Protocol):
         """What is in the Secret of the claim's certificate, if that is still ours."""
         ...
 
+    async def look(self, claim: Claim) -> StoredPair | None:
+        """The Secret of the claim's certificate as it is now; None where there is none."""
+        ...
+
+    async def mark_for_revocation(self, claim: Claim, issuer: str | None) -> int | None:
+        """Note on it who is to revoke its certificate before it is removed (None: nobody); the
+        version it has then, None where there is none."""
+        ...
+
     async def next_key(
         self,
         claim: Claim,
@@ -217,8 +246,12 @@ class Secrets(Protocol):
         key_pem: str,
         chain_pem: str,
         still: Callable[[], Awaitable[None]],
-    ) -> None:
-        """Put a chain and its key into the TLS Secret, in one write; `still` likewise."""
+        *,
+        revoke_by: str | None = None,
+    ) -> int:
+        """Put a chain and its key into the TLS Secret, in one write; `still` likewise. The version
+        that the Secret has then. `revoke_by` is who is to revoke it before the Secret is removed.
+        """
         ...
 
     async def drop_next(self, claim: Claim, name: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from customdomains.cluster.errors import ApiError
-from customdomains.cluster.secrets import ForeignSecretError
+from customdomains.cluster.secretforms import ForeignSecretError
 from customdomains.controller.ports import CertificateEngine, HttpCheck, TextLookup
 from customdomains.model.certificate import CaIdentity, Challenge, Method, OrderError
 from customdomains.model.claim import Claim, Order

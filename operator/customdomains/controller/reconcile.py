@@ -21,7 +21,15 @@ from customdomains.policy.decide import decide
 from customdomains.policy.jobs import Job
 from customdomains.policy.leaving import leave
 from customdomains.policy.rules import Rules
-from customdomains.policy.world import EnterClaim, LeaveClaim, MintClaim, Plan, ReplaceClaim, World
+from customdomains.policy.world import (
+    EnterClaim,
+    LeaveClaim,
+    MintClaim,
+    Plan,
+    ReplaceClaim,
+    Sight,
+    World,
+)
 
 TURNS = 4
 """How often one reconcile may decide anew on the answer to its own write."""
@@ -51,6 +59,7 @@ class Reconciler:
         jobs: JobStarter,
         announcer: Announcer,
         *,
+        sight: Callable[[Claim | None], Sight | None],
         rules: Rules,
         now: Callable[[], datetime],
         random_bytes: RandomBytes,
@@ -62,6 +71,7 @@ class Reconciler:
         self._agenda = agenda
         self._domains = domains
         self._jobs = jobs
+        self._sight = sight
         self._rules = rules
         self._now = now
         self._started: datetime | None = None
@@ -138,6 +148,7 @@ class Reconciler:
             started=self._started,
             seats=self._store.seats(key.namespace) + self._claims.entering(key.namespace),
             holder_asked=self._holder_asked(claim),
+            secret=self._sight(claim),
         )
 
     def _holder_asked(self, claim: Claim | None) -> str | None:
@@ -176,6 +187,9 @@ class Reconciler:
     def _use_up(self, world: World) -> None:
         """The result that was decided on is in the claim; one that came since stays."""
         result, memory = world.memory.result, self._store.memory(world.key)
+        if world.memory.kept is not None and memory.kept is world.memory.kept:
+            memory = replace(memory, kept=None)
+            self._store.remember(world.key, memory)
         if result is None or memory.result is not result:
             return
         memory = replace(memory, result=None)

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from customdomains.cluster.errors import ApiError, Conflict, NotFound
-from customdomains.cluster.secrets import ROLE_NEXT_KEY, OwnedSecret
+from customdomains.cluster.orphans import OwnedSecret
+from customdomains.cluster.secretforms import ROLE_NEXT_KEY
 from customdomains.cluster.stores import Unreadable
 from customdomains.controller.store import Store
 from customdomains.model.claim import Claim
@@ -57,6 +58,14 @@ class SweptSecrets(Protocol):
         ...
 
 
+class RevokingQueue(Protocol):
+    """Revokes certificates before their Secrets are removed."""
+
+    def offer(self, secret: OwnedSecret) -> None:
+        """See to it that the certificate is revoked, and then the Secret removed."""
+        ...
+
+
 class Sweep:
     """Looks over everything, at the start and every ten minutes."""
 
@@ -66,6 +75,7 @@ class Sweep:
         domains: SweptDomains,
         claims: SweptClaims,
         secrets: SweptSecrets,
+        revocations: RevokingQueue,
         *,
         now: Callable[[], datetime],
         wake: Callable[[Key], None],
@@ -75,6 +85,7 @@ class Sweep:
         self._domains = domains
         self._claims = claims
         self._secrets = secrets
+        self._revocations = revocations
         self._now = now
         self._wake = wake
         self._retention = retention
@@ -141,13 +152,19 @@ class Sweep:
         elif secret.orphaned_at is None:
             await self._secrets.mark_orphaned(secret, now)
         elif now - secret.orphaned_at >= self._retention:
-            await self._secrets.remove(secret)
-            log.info(
-                "removed Secret %s/%s: %s does not use it any more",
-                secret.namespace,
-                secret.name,
-                secret.domain,
-            )
+            await self._let_go(secret)
+
+    async def _let_go(self, secret: OwnedSecret) -> None:
+        if secret.revoke_by is not None:
+            self._revocations.offer(secret)
+            return
+        await self._secrets.remove(secret)
+        log.info(
+            "removed Secret %s/%s: %s does not use it any more",
+            secret.namespace,
+            secret.name,
+            secret.domain,
+        )
 
 
 def _in_use(secret: OwnedSecret, claim: Claim) -> bool:

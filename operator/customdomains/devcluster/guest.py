@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from customdomains.cluster.secrets import MANAGED_BY, MANAGER
+from customdomains.cluster.secretforms import MANAGED_BY, MANAGER
 from customdomains.devcluster.kubectl import Kubectl, KubectlError
 from customdomains.devcluster.operatorprocs import ACCOUNT_SECRET, LEASE
 

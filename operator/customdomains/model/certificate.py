@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from customdomains.model.keys import KeyType
 from customdomains.model.reasons import Reason
@@ -111,10 +111,19 @@ class CertificateFacts:
 
 @dataclass(frozen=True, slots=True)
 class IssuedCertificate:
-    """A certificate chain (PEM, leaf first) that was checked against names and key."""
+    """A certificate chain (PEM, leaf first) that was checked against names and key; `version` is
+    that of the Secret it is in (None: not stored)."""
 
     chain_pem: str = field(repr=False)
     facts: CertificateFacts
+    version: int | None = None
+
+
+class RevocationReason(IntEnum):
+    """Why a certificate is revoked (RFC 5280 section 5.3.1)."""
+
+    KEY_COMPROMISE = 1
+    CESSATION_OF_OPERATION = 5
 
 
 class OrderError(Exception):

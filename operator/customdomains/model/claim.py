@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from customdomains.model.compromise import Compromise, parse_compromise, render_compromise
 from customdomains.model.domain import API_VERSION, GROUP, Key
 from customdomains.model.issuance import (
     CertificateRecord,
@@ -90,6 +91,7 @@ class Claim:
     certificate: CertificateRecord | None = None
     failure: Failure | None = None
     issue_handled: str | None = None
+    compromise: Compromise | None = None
     standing: Standing = _FRESH
     contenders: tuple[Contender, ...] = ()
     reserved_for: str | None = None
@@ -141,6 +143,7 @@ class Claim:
             order=None,
             failure=None,
             issue_handled=None,
+            compromise=None,
             contenders=(),
         )
 
@@ -168,6 +171,7 @@ def render_claim(claim: Claim) -> dict[str, Any]:
             "certificate": _optional(render_certificate, claim.certificate),
             "failure": _optional(render_failure, claim.failure),
             "issueRequestHandled": claim.issue_handled,
+            "keyCompromise": _optional(render_compromise, claim.compromise),
             "standing": render_standing(claim.standing) or None,
             "contenders": [render_contender(contender) for contender in claim.contenders],
             "outbox": [render_message(message) for message in claim.outbox],
@@ -199,6 +203,7 @@ def parse_claim(body: Mapping[str, Any]) -> Claim:
             certificate=_optional(parse_certificate, status.get("certificate")),
             failure=_optional(parse_failure, status.get("failure")),
             issue_handled=status.get("issueRequestHandled"),
+            compromise=_optional(parse_compromise, status.get("keyCompromise")),
             standing=_optional(parse_standing, status.get("standing")) or _FRESH,
             contenders=tuple(parse_contender(each) for each in status.get("contenders") or ()),
             reserved_for=reserved,

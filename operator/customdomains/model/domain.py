@@ -22,6 +22,7 @@ CHECK_REQUESTED = f"{GROUP}/check-requested-at"
 ISSUE_REQUESTED = f"{GROUP}/issue-requested-at"
 EXTERNAL_ID = f"{GROUP}/external-id"
 RELEASE_ON_DELETE = f"{GROUP}/release-on-delete"
+KEY_COMPROMISED = f"{GROUP}/key-compromised"
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _REQUEST_LENGTH = 64
@@ -51,7 +52,9 @@ class Issuance(StrEnum):
 class CustomDomain:
     """What a tenant wants. `domain` is the canonical name, or None with `refusal` saying why;
     `key_type` is that of the certificate's key, None where the issuer chooses;
-    `release` tells that the name is to be free at once when this is deleted."""
+    `release` tells that the name is to be free at once when this is deleted, `revoke` that its
+    certificate is to be revoked then; `compromised` names the certificate whose key somebody else
+    may have."""
 
     key: Key
     uid: str
@@ -70,6 +73,8 @@ class CustomDomain:
     check_requested: str | None
     issue_requested: str | None
     release: bool
+    revoke: bool
+    compromised: str | None
     status: StatusMark
 
 
@@ -104,6 +109,8 @@ def parse_domain(body: Mapping[str, Any]) -> CustomDomain:
         check_requested=_request(annotations.get(CHECK_REQUESTED)),
         issue_requested=_request(annotations.get(ISSUE_REQUESTED)),
         release=annotations.get(RELEASE_ON_DELETE) == "true",
+        revoke=bool(certificate.get("revokeOnDelete", False)),
+        compromised=_request(annotations.get(KEY_COMPROMISED)),
         status=mark_of(body.get("status") or {}),
     )
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from customdomains.model.certificate import CertificateFacts, Challenge, Fallback, Method, Way
+from customdomains.model.kept import Kept, parse_kept, render_kept
 from customdomains.model.keys import parse_key_type
 from customdomains.model.reasons import Reason
 from customdomains.model.rendering import drop_empty
@@ -48,6 +49,9 @@ DELEGATED = Way(Method.DELEGATED)
 """The way that most take: it is what is meant where none is written down."""
 
 
+UNKNOWN = Kept()
+
+
 @dataclass(frozen=True, slots=True)
 class CertificateRecord:
     """The certificate that is in the Secret now.
@@ -56,7 +60,7 @@ class CertificateRecord:
     this is the first. `way` is how the challenges of its order were answered, `persistent` the TXT
     value of dns-persist-01 that did, `fallback` tells in whose place the issuer was used. `renewal`
     is what the CA said of its renewal, `late` the stage of lateness that people were told of (0:
-    none).
+    none), `kept` how the Secret stands.
     """
 
     issuer: str
@@ -70,6 +74,7 @@ class CertificateRecord:
     fallback: Fallback | None = None
     renewal: RenewalWindow | None = None
     late: int = 0
+    kept: Kept = UNKNOWN
 
     @property
     def lifetime(self) -> timedelta:
@@ -149,6 +154,7 @@ def render_certificate(value: CertificateRecord) -> dict[str, Any]:
             "fallback": render_fallback(value.fallback),
             "renewal": render_window(value.renewal) if value.renewal else None,
             "late": value.late or None,
+            "secret": render_kept(value.kept) or None,
         }
     )
 
@@ -177,6 +183,7 @@ def parse_certificate(body: Mapping[str, Any]) -> CertificateRecord:
         fallback=_parse_fallback(body.get("fallback")),
         renewal=parse_window(body["renewal"]) if "renewal" in body else None,
         late=body.get("late", 0),
+        kept=parse_kept(body.get("secret") or {}),
     )
 
 

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     CAA_FORBIDS = "CAAForbids"
     CAA_UNKNOWN = "CAAUnknown"
     SECRET_CONFLICT = "SecretConflict"  # noqa: S105 - a reason, no password
+    SECRET_DAMAGED = "SecretDamaged"  # noqa: S105 - likewise
     STORAGE_FAILED = "StorageFailed"
     NO_CHALLENGE = "NoChallenge"
     CHALLENGE_NOT_SERVED = "ChallengeNotServed"

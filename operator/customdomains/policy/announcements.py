@@ -10,6 +10,7 @@ from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import Status
 from customdomains.model.times import format_time
 from customdomains.policy.findings import Finding
+from customdomains.policy.incidents import told_of_compromise, told_of_loss
 from customdomains.policy.world import Announcement
 
 _UNWRITTEN = frozenset(
@@ -40,6 +41,8 @@ def announce(before: Claim, after: Claim, finding: Finding | None) -> tuple[Anno
         _certificate(before, after),
         _advised(before, after),
         _late(before, after),
+        told_of_loss(before, after),
+        told_of_compromise(before, after),
         _failure(before, after),
     )
     return tuple(item for item in told if item is not None)

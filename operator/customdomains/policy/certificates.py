@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from customdomains.model.certificate import (
-    CertificateFacts,
     IssuedCertificate,
     Method,
     OrderError,
@@ -16,6 +15,7 @@ from customdomains.model.certificate import (
 )
 from customdomains.model.claim import CertificateRecord, Claim, Failure, Order
 from customdomains.model.domain import CustomDomain, Issuance
+from customdomains.model.kept import Kept
 from customdomains.model.names import certificate_names
 from customdomains.model.reasons import Reason
 from customdomains.model.times import format_time
@@ -24,6 +24,14 @@ from customdomains.policy.jobs import CompleteOrder, OrderResult, PlaceOrder
 from customdomains.policy.limits import stop_ends
 from customdomains.policy.rules import Rules
 from customdomains.policy.schedule import asked_delay, failure_delay
+from customdomains.policy.spoils import (
+    early_after,
+    is_compromised,
+    is_overcome,
+    is_spoiled,
+    replaced_from,
+    unspoiled,
+)
 
 MESSAGE_LENGTH = 500
 
@@ -40,12 +48,15 @@ def asked_for(domain: CustomDomain, claim: Claim) -> bool:
 
 def is_open(domain: CustomDomain, claim: Claim) -> bool:
     """Whether somebody waits for an order: one that was asked for, or could not be placed."""
-    return asked_for(domain, claim) or (claim.failure is not None and claim.failure.unplaced)
+    unplaced = claim.failure is not None and claim.failure.unplaced and not is_overcome(claim)
+    return asked_for(domain, claim) or unplaced
 
 
 def heard(domain: CustomDomain) -> str:
     """All that people say about this domain, to tell whether they have said something new."""
-    requests = (domain.check_requested or "-", domain.issue_requested or "-")
+    requests = [domain.check_requested or "-", domain.issue_requested or "-"]
+    if domain.compromised is not None:
+        requests.append(domain.compromised)
     return f"{domain.generation} {' '.join(requests)}"
 
 
@@ -73,7 +84,7 @@ def tries_again(
 ) -> bool:
     """Whether, once the last failure's wait is over, work goes on without anybody asking, in one of
     the `ways` that are open."""
-    if claim.order is not None or is_open(domain, claim):
+    if claim.order is not None or is_open(domain, claim) or is_compromised(claim):
         return True
     return starts_by_itself(domain, claim, ways) and certificate_due(domain, claim, rules, now)
 
@@ -83,7 +94,8 @@ def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datet
 
     The reasons in their order: there is none, it is somewhere else, it is for other names, by
     another issuer or with a key of another kind than asked for, or two thirds of its lifetime are
-    over. A new default for either is no reason: it would replace every certificate at once.
+    over, or something has happened to it. A new default for either is no reason: it would replace
+    every certificate at once.
     """
     have = claim.certificate
     return (
@@ -93,7 +105,17 @@ def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datet
         or (domain.issuer is not None and stands_for(have) != issuer_of(domain, rules))
         or (domain.key_type is not None and have.facts.key_type not in {None, domain.key_type})
         or now >= have.renewal_time
+        or is_spoiled(claim)
     )
+
+
+def held_back(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) -> bool:
+    """Whether nothing but what has happened to the certificate is a reason for a new one, and that
+    has happened too often lately."""
+    have = claim.certificate
+    if have is None or not is_spoiled(claim) or now >= replaced_from(have):
+        return False
+    return not certificate_due(domain, unspoiled(claim), rules, now)
 
 
 def starts_by_itself(domain: CustomDomain, claim: Claim, ways: Iterable[Way]) -> bool:
@@ -110,8 +132,9 @@ def starts_by_itself(domain: CustomDomain, claim: Claim, ways: Iterable[Way]) ->
 
 
 def usable(claim: Claim, now: datetime) -> bool:
-    """Whether there is a certificate that has not expired."""
-    return claim.certificate is not None and now < claim.certificate.facts.not_after
+    """Whether there is a certificate that has not expired, as far as is known in its Secret."""
+    have = claim.certificate
+    return have is not None and have.kept.loss is None and now < have.facts.not_after
 
 
 def apply_result(claim: Claim, result: OrderResult) -> Claim:
@@ -132,12 +155,13 @@ def apply_result(claim: Claim, result: OrderResult) -> Claim:
     if isinstance(outcome, PlacedOrder) and isinstance(job, PlaceOrder):
         return _placed(claim, job, outcome, result.at)
     if isinstance(outcome, IssuedCertificate) and isinstance(job, CompleteOrder):
-        return _issued(claim, job, outcome.facts, result.at)
+        return _issued(claim, job, outcome, result.at)
     return claim
 
 
 def _placed(claim: Claim, job: PlaceOrder, placed: PlacedOrder, now: datetime) -> Claim:
-    if claim.order is not None or claim.certificate != job.claim.certificate:
+    have, was = claim.certificate, job.claim.certificate
+    if claim.order is not None or (have and have.facts) != (was and was.facts):
         return claim
     issuer = placed.issuer or job.choice.issuers[0]
     order = Order(
@@ -156,7 +180,7 @@ def _placed(claim: Claim, job: PlaceOrder, placed: PlacedOrder, now: datetime) -
     return replace(claim, order=order, issue_handled=job.request or claim.issue_handled)
 
 
-def _issued(claim: Claim, job: CompleteOrder, facts: CertificateFacts, now: datetime) -> Claim:
+def _issued(claim: Claim, job: CompleteOrder, issued: IssuedCertificate, now: datetime) -> Claim:
     order = job.claim.order
     if order is None or claim.order is None or claim.order.url != order.url:
         return claim
@@ -167,8 +191,9 @@ def _issued(claim: Claim, job: CompleteOrder, facts: CertificateFacts, now: date
         secret_name=job.secret_name,
         names=order.names,
         issued_at=now,
-        facts=facts,
+        facts=issued.facts,
         serving_since=(before.serving_since or before.issued_at) if before and unbroken else None,
+        kept=Kept(issued.version, early=early_after(claim, now), revoke=job.revoke),
         way=order.way,
         persistent=next(iter(order.responses), None) if order.method is Method.PERSISTENT else None,
         fallback=order.fallback,

@@ -15,6 +15,7 @@ from customdomains.policy.findings import Finding, challenges_present, conclusiv
 from customdomains.policy.jobs import CheckDns
 from customdomains.policy.nearby import looks_nearby
 from customdomains.policy.prospects import Look
+from customdomains.policy.spoils import is_compromised
 from customdomains.policy.succession import is_asleep
 from customdomains.policy.world import Check, World
 
@@ -157,8 +158,12 @@ def _wants_order(case: Case) -> bool:
         return False
     if certificates.waits(domain, claim, now) or _waits_for_turn(case) or _looks_first(case):
         return False
+    if not certificates.asked_for(domain, claim) and certificates.held_back(
+        domain, claim, rules, now
+    ):
+        return False
     ways = [way for each in ways_of(case).values() for way in each]
-    if certificates.is_open(domain, claim):
+    if certificates.is_open(domain, claim) or is_compromised(claim):
         return bool(ways)
     return certificates.starts_by_itself(domain, claim, ways) and certificates.certificate_due(
         domain, claim, rules, now

@@ -15,6 +15,7 @@ from customdomains.policy import (
     certificates,
     expiry,
     issuers,
+    keeping,
     naming,
     ownership,
     renewal,
@@ -119,6 +120,9 @@ def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) ->
             claim = ownership.apply_finding(claim, finding, check.at, rules)
     if memory.result is not None:
         claim = certificates.apply_result(claim, memory.result)
+    if memory.kept is not None:
+        claim = keeping.take_in(claim, memory.kept)
+    claim = keeping.heed(domain, claim, now)
     claim = certificates.without_foreign_order(domain, claim, rules)
     if memory.ordering_since is None and not domain.suspend:
         claim = certificates.without_expired_order(domain, claim, now)
@@ -139,7 +143,8 @@ def _work(case: Case, stored: Claim) -> Plan:
             claim=ReplaceClaim(case.claim),
             announcements=announce(stored, case.claim, case.finding),
         )
-    found = (check, order, renewal.ask_job(case))
+    keep = keeping.keep_job(case.world, case.domain, case.claim, case.now)
+    found = (check, order, renewal.ask_job(case), keep)
     jobs: tuple[Job, ...] = tuple(job for job in found if job is not None)
     due = _due(case)
     if changed:
@@ -185,7 +190,9 @@ def _order_job(case: Case) -> PlaceOrder | CompleteOrder | DropNextKey | None:
         return None
     heard = certificates.heard(case.domain)
     if claim.order is not None:
-        return CompleteOrder(claim, case.domain.secret_name, heard, case.domain.key_type)
+        return CompleteOrder(
+            claim, case.domain.secret_name, heard, case.domain.key_type, case.domain.revoke
+        )
     choice = issuers.choose(case.domain, claim, case.world.rules, case.now)
     ways = ways_of(case)
     if choice is None or not ways:
@@ -219,6 +226,7 @@ def _due(case: Case) -> datetime | None:
         moments.append(expiry.next_stage(case.domain, case.world, claim, now))
         moments.append(renewal.next_ask(case))
     if not case.domain.suspend:
+        moments += keeping.moments(claim)
         moments.append(certificates.retry_at(case.domain, claim))
         moments.append(claim.order.expires if claim.order else None)
         moments.append(case.world.memory.wait.until if case.world.memory.wait else None)

@@ -14,6 +14,7 @@ from customdomains.model.certificate import (
     Way,
 )
 from customdomains.model.claim import Claim
+from customdomains.model.kept import Loss
 from customdomains.model.keys import KeyType
 from customdomains.policy.prospects import Look
 
@@ -70,13 +71,15 @@ class PlaceOrder:
 class CompleteOrder:
     """Job: take the claim's order to its certificate and store that.
 
-    `key_type` is the kind of key that the CustomDomain wants, None where the issuer chooses.
+    `key_type` is the kind of key that the CustomDomain wants, None where the issuer chooses;
+    `revoke` tells that the certificate is to be revoked before its Secret is removed.
     """
 
     claim: Claim
     secret_name: str
     heard: str = ""
     key_type: KeyType | None = None
+    revoke: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,34 @@ class AskRenewal:
     ari_id: str
 
 
-Job = CheckDns | PlaceOrder | CompleteOrder | DropNextKey | AskRenewal
+@dataclass(frozen=True, slots=True)
+class InspectSecret:
+    """Job: look at the Secret of the claim's certificate; `as_of` is the version of all Secrets
+    that made it necessary, `request` the report of a compromised key that needs the certificate."""
+
+    claim: Claim
+    as_of: int
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MarkSecret:
+    """Job: write on the Secret whether its certificate is to be revoked before it is removed."""
+
+    claim: Claim
+    as_of: int
+    revoke: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeCertificate:
+    """Job: revoke the certificate whose key is compromised."""
+
+    claim: Claim
+
+
+KeepJob = InspectSecret | MarkSecret | RevokeCertificate
+Job = CheckDns | PlaceOrder | CompleteOrder | DropNextKey | AskRenewal | KeepJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,4 +134,25 @@ class OrderResult:
 
     job: PlaceOrder | CompleteOrder
     outcome: PlacedOrder | IssuedCertificate | OrderError
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SecretState:
+    """What a Secret was found to be: its `version` (of all Secrets, where it is not there), what is
+    wrong with it, the URL of the order that it was written for, and the certificate in it (DER in
+    base64) if that is the claim's."""
+
+    version: int
+    loss: Loss | None = None
+    order: str | None = None
+    leaf: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepResult:
+    """How a job that looks after a Secret or a certificate has ended; None: revoked."""
+
+    job: KeepJob
+    outcome: SecretState | OrderError | None
     at: datetime

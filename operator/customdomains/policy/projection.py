@@ -170,6 +170,12 @@ def _certificate(claim: Claim) -> dict[str, Any]:
             rendered["renewalExplanation"] = have.renewal.explanation
         if have.fallback is not None:
             rendered["fallback"] = render_fallback(have.fallback)
+    if claim.compromise is not None:
+        rendered["keyCompromise"] = {
+            "request": claim.compromise.request,
+            "ending": claim.compromise.ending,
+            "serialNumber": claim.compromise.serial_number,
+        }
     if order is not None:
         placed: dict[str, Any] = {"url": order.url, "placedAt": format_time(order.placed_at)}
         expires = format_optional(order.expires)

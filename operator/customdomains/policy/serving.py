@@ -10,11 +10,12 @@ from customdomains.model.domain import CHECK_REQUESTED, ISSUE_REQUESTED, CustomD
 from customdomains.model.reasons import Reason
 from customdomains.model.status import Condition
 from customdomains.model.times import format_time
-from customdomains.policy import certificates, issuers
+from customdomains.policy import certificates, incidents, issuers
 from customdomains.policy.alternatives import Alternatives
 from customdomains.policy.limits import Wait
 from customdomains.policy.ownership import proof_current
 from customdomains.policy.rules import Rules
+from customdomains.policy.spoils import is_compromised, is_overcome, is_spoiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,19 @@ def certificate_issued(
         if have.fallback is not None:
             message += f"; {issuers.told(have.issuer, have.fallback)}"
         message += _about_renewal(view)
+        message += incidents.about_key(claim)
         since = have.serving_since or have.issued_at
         return Condition("CertificateIssued", True, Reason.ISSUED, message, since)
     reason, message = _waiting(view) or _why_not(view)
+    message += incidents.about_key(claim)
     if have is None:
         return Condition("CertificateIssued", False, reason, message, claim.since)
-    ended = have.facts.not_after
+    ended, loss = have.facts.not_after, have.kept.loss
+    if loss is not None and now < ended:
+        if reason in {Reason.ORDER_DUE, Reason.AWAITING_ISSUE_REQUEST}:
+            reason = loss.reason
+        message = f"{loss.message.rstrip('. ')}; {message}"
+        return Condition("CertificateIssued", False, reason, message, loss.at)
     if reason is Reason.AWAITING_ISSUE_REQUEST:
         reason = Reason.CERTIFICATE_EXPIRED
     message = f"the certificate expired at {format_time(ended)}; {message}"
@@ -66,7 +74,8 @@ def _about_renewal(view: _View) -> str:
     waiting = _waiting(view)
     if waiting is not None:
         return f"; a new one is wanted: {waiting[1]}"
-    if claim.order is not None or claim.failure is not None:
+    failed = claim.failure is not None and not is_overcome(claim)
+    if claim.order is not None or failed or (is_spoiled(claim) and not domain.suspend):
         return f"; a new one is wanted: {_why_not(view)[1]}"
     due = certificates.certificate_due(domain, claim, rules, view.now)
     known = claim.verification
@@ -121,8 +130,14 @@ def _wanted(view: _View) -> tuple[Reason, str]:
     domain, claim = view.domain, view.claim
     if not view.open.ways:
         return Reason.NO_CHALLENGE, _no_way(view)
-    if certificates.is_open(domain, claim) or certificates.starts_by_itself(
-        domain, claim, view.open.ways
+    asked = certificates.asked_for(domain, claim)
+    held_back = certificates.held_back(domain, claim, view.rules, view.now)
+    if claim.certificate is not None and held_back and not asked:
+        return Reason.ORDER_DUE, incidents.held_back(claim.certificate)
+    if (
+        certificates.is_open(domain, claim)
+        or is_compromised(claim)
+        or certificates.starts_by_itself(domain, claim, view.open.ways)
     ):
         return Reason.ORDER_DUE, "it is ordered as soon as the record has been looked up anew"
     return Reason.AWAITING_ISSUE_REQUEST, _ask(view)

@@ -186,7 +186,13 @@ def _seated(claim: Claim, seat: Contender, former: Contender | None) -> Claim:
 def _bare(claim: Claim) -> Claim:
     """Without anything that one holder has come to."""
     return replace(
-        claim, verification=None, order=None, certificate=None, failure=None, issue_handled=None
+        claim,
+        verification=None,
+        order=None,
+        certificate=None,
+        failure=None,
+        issue_handled=None,
+        compromise=None,
     )
 
 

@@ -10,7 +10,7 @@ from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
 from customdomains.model.renewal import RenewalInfo
 from customdomains.model.status import Status
-from customdomains.policy.jobs import Job, OrderResult
+from customdomains.policy.jobs import Job, KeepResult, OrderResult
 from customdomains.policy.limits import Wait
 from customdomains.policy.prospects import Prospects
 from customdomains.policy.rules import Rules
@@ -54,7 +54,8 @@ class RenewalCheck:
 class Memory:
     """What this process knows of a domain beyond what is stored; losing it costs a check.
 
-    `wait` is what its next order waits for, where a CA's limits are in the way.
+    `wait` is what its next order waits for, where a CA's limits are in the way; `inspected` the
+    newest version of the certificate's Secret that was looked at.
     """
 
     check: Check | None = None
@@ -66,6 +67,18 @@ class Memory:
     asking: bool = False
     renewal: RenewalCheck | None = None
     wait: Wait | None = None
+    keeping: bool = False
+    kept: KeepResult | None = None
+    inspected: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the watch shows of the certificate's Secret: its resourceVersion, None where there is
+    none with our labels, `as_of` a version of all Secrets."""
+
+    version: int | None
+    as_of: int
 
 
 LONG_AGO = datetime.fromtimestamp(0, UTC)
@@ -77,7 +90,7 @@ class World:
 
     `started` is when this process began to look after domains.
     `seats` is how many seats on claims the namespace has, `holder_asked` the check request that
-    the CustomDomain of the claim's holder carries.
+    the CustomDomain of the claim's holder carries. `secret` is None where nothing is known of it.
     """
 
     key: Key
@@ -89,6 +102,7 @@ class World:
     seats: int = 0
     started: datetime = LONG_AGO
     holder_asked: str | None = None
+    secret: Sight | None = None
 
 
 @dataclass(frozen=True, slots=True)
