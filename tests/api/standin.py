@@ -139,7 +139,7 @@ def find_wrong(reason: str, message: str, state: str = "Missing") -> OnRequest:
     return on_check
 
 
-def order(*digests: str, method: str = "Manual") -> dict[str, Any]:
+def order(*digests: str, method: str = "Manual", **more: Any) -> dict[str, Any]:
     return {
         "url": "https://ca.example/order/1",
         "issuer": "ca",
@@ -147,15 +147,29 @@ def order(*digests: str, method: str = "Manual") -> dict[str, Any]:
         "method": method,
         "digests": list(digests),
         "placedAt": NOW.isoformat(),
+        **more,
     }
 
 
-def place(*digests: str, method: str = "Manual") -> OnRequest:
+def place(*digests: str, method: str = "Manual", **more: Any) -> OnRequest:
     """An order is placed."""
 
     async def on_issue(stand_in: StandIn, view: DomainView) -> None:
-        placed = order(*digests, method=method)
+        placed = order(*digests, method=method, **more)
         await stand_in.write_claim(view, order=placed, issueRequestHandled=view.issue_requested)
+
+    return on_issue
+
+
+def no_way(message: str) -> OnRequest:
+    """No order can be placed before somebody has set something."""
+
+    async def on_issue(stand_in: StandIn, view: DomainView) -> None:
+        conditions = [
+            condition("Verified", holds=True, reason="Proved"),
+            condition("CertificateIssued", holds=False, reason="NoChallenge", message=message),
+        ]
+        await stand_in.write_status(view, phase="verified", conditions=conditions)
 
     return on_issue
 

@@ -12,6 +12,7 @@ from api.standin import (
     condition,
     fail,
     find_wrong,
+    no_way,
     order,
     place,
     prove,
@@ -178,6 +179,39 @@ async def test_an_order_that_can_t_be_placed_says_why(api, client, namespace, re
         answer = await api("POST", f"/domains/{made['id']}/issue-certificate")
     assert (answer.status, answer.code) == (status, code)
     assert answer.body["error"] == "this is what happened"
+
+
+async def test_an_order_that_nobody_can_place_yet_says_what_has_to_be_set(client, namespace):
+    """Told when the time is over: what was asked for is looked at anew meanwhile."""
+    said = "it goes on with the record listed as Persistent"
+    async with api_server(client, namespace, controller_timeout=1.0) as api:
+        made = await verified(api, client, namespace)
+        async with standing_in(client, namespace, on_issue=no_way(said)):
+            answer = await api("POST", f"/domains/{made['id']}/issue-certificate")
+    assert (answer.status, answer.code) == (400, "no_challenge")
+    assert answer.body["error"] == said
+
+
+async def test_an_order_by_hand_with_the_account_s_label_belongs_there(api, client, namespace):
+    made = await verified(api, client, namespace)
+    labelled = place("one", challenge="dns-account-01", label="_abc")
+    async with standing_in(client, namespace, on_issue=labelled):
+        answer = await api("POST", f"/domains/{made['id']}/issue-certificate")
+    where = f"_abc._acme-challenge.{made['domain_name']}"
+    assert answer.body["challenge_domain"] == where
+    assert answer.body["instructions"] == f"Create a TXT record for {where}. with value: one"
+
+
+@pytest.mark.parametrize(("method", "challenge"), [("Persistent", "dns-persist-01"),
+                                                   ("HTTP", "http-01")])  # fmt: skip
+async def test_an_order_that_needs_nobody_says_so(api, client, namespace, method, challenge):
+    made = await verified(api, client, namespace)
+    placed = place(method=method, challenge=challenge, responses=["a.b"])
+    async with standing_in(client, namespace, on_issue=placed):
+        answer = await api("POST", f"/domains/{made['id']}/issue-certificate")
+    assert answer.body["expected_txt_values"] == []
+    assert answer.body["instructions"].startswith("Nothing is to be done")
+    assert "a.b" not in answer.text
 
 
 async def test_a_moment_the_ca_has_named_is_not_waited_for(api, client, namespace):

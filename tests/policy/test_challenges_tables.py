@@ -315,8 +315,8 @@ STATES = [
     (saying("v=spf1"), "Mismatch"),
     (saying(), "Missing"),
     (saying(outcome=Outcome.NO_SUCH_NAME), "Missing"),
-    (saying(outcome=Outcome.SERVER_FAILURE), "Unreachable"),
-    (None, "Unreachable"),
+    (saying(outcome=Outcome.SERVER_FAILURE), "Unknown"),
+    (None, "Unknown"),
 ]
 
 

@@ -116,8 +116,8 @@ class Requests:
             try:
                 await self._directory.claims.wait_for(found.claim.domain, answered, self._timeout)
             except TimeoutError:
-                waiting = await self._directory.find(registration_id)
-                raise lookup_failed(waiting.domain) or _no_answer() from None
+                view = (await self._directory.find(registration_id)).domain
+                raise _no_challenge(view) or lookup_failed(view) or _no_answer() from None
         after = await self._directory.find(registration_id)
         _refuse_unproved(after)
         if after.claim.order is None and after.claim.failure is not None:
@@ -203,6 +203,14 @@ def _refuse_unwanted(found: Registration, patience: timedelta) -> None:
     failure = found.claim.failure
     if failure is not None and datetime.now(UTC) + patience < failure.heard_from:
         raise _not_issued(failure)
+
+
+def _no_challenge(view: DomainView) -> Refused | None:
+    """Where no challenge can be answered yet: what somebody has to set first."""
+    issued = condition(view, "CertificateIssued")
+    if issued.get("reason") != Reason.NO_CHALLENGE:
+        return None
+    return Refused("no_challenge", issued["message"])
 
 
 def _not_issued(failure: Failure) -> CallError:

@@ -15,6 +15,7 @@ from customdomains.model.claim import CertificateRecord, Claim, Order
 from customdomains.model.names import challenge_name
 from customdomains.model.reasons import Phase
 from customdomains.model.times import format_time
+from customdomains.policy.challenges import challenge_record_name
 from customdomains.policy.records import wanted_records
 from customdomains.policy.registration import instructions
 
@@ -68,8 +69,10 @@ def certificate(claim: Claim, record: CertificateRecord) -> bytes:
 def order(found: Registration) -> bytes:
     """An order under way, or the certificate that it has become already."""
     claim = found.claim
-    name = challenge_name(claim.domain)
     under_way = claim.order
+    name = challenge_name(claim.domain)
+    if under_way is not None:
+        name = challenge_record_name(under_way, claim.domain)
     digests = _digests_to_set(under_way)
     return _encode(
         {
@@ -78,7 +81,7 @@ def order(found: Registration) -> bytes:
             "challenge_domain": name,
             "expected_txt_value": under_way.digests[0] if under_way and under_way.digests else "",
             "expected_txt_values": under_way.digests if under_way else (),
-            "instructions": _challenge_instructions(claim.domain, digests),
+            "instructions": _challenge_instructions(name, digests),
         }
     )
 
@@ -143,7 +146,7 @@ def _order_id(claim: Claim) -> str:
 
 def _digests_to_set(under_way: Order | None) -> tuple[str, ...]:
     """What the tenant has to set; a CA that still trusts earlier proofs asks for nothing."""
-    if under_way is None or under_way.method is Method.DELEGATED:
+    if under_way is None or under_way.method is not Method.MANUAL:
         return ()
     return under_way.digests
 
@@ -152,9 +155,9 @@ def _challenge_instructions(name: str, digests: tuple[str, ...]) -> str:
     if not digests:
         return _NOTHING_TO_DO
     if len(digests) == 1:
-        return instructions(name, digests[0])
+        return f"Create a TXT record for {name}. with value: {digests[0]}"
     values = " and ".join(digests)
-    return f"Create TXT records for {challenge_name(name)}. with these values, each: {values}"
+    return f"Create TXT records for {name}. with these values, each: {values}"
 
 
 def _short_hash(text: str) -> str:

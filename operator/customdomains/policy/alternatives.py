@@ -22,7 +22,8 @@ from customdomains.policy.rules import Rules
 from customdomains.policy.wording import MESSAGE_LENGTH, named, shown, voters
 
 _FOUND = Verdict(RecordState.PRESENT, "found as wanted")
-_UNREACHABLE = Verdict(RecordState.UNREACHABLE, "it could not be looked up; it is tried again")
+_UNSEEN = Verdict(RecordState.UNKNOWN, "it could not be looked up; it is tried again")
+"""Not `Unreachable`: that is said of the records that prove the domain, and waited for."""
 _STAYS = (
     "instead of a new record for each certificate: with this one certificates are ordered and "
     "renewed without anything else to set, for as long as it is there"
@@ -107,7 +108,7 @@ def _verdict(evidence: Evidence | None, *, there: bool) -> Verdict:
     if there:
         return _FOUND
     if evidence is None or voters(evidence.conclusive) < evidence.needed:
-        return _UNREACHABLE
+        return _UNSEEN
     if evidence.texts or evidence.cnames:
         return Verdict(RecordState.MISMATCH, f"what is there is another one; {_STAYS}")
     return Verdict(RecordState.MISSING, _STAYS)
