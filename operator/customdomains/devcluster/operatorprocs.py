@@ -173,7 +173,8 @@ class Operator:
             "logging": {"format": "text"},
         }
         for section, values in around.changes.items():
-            settings[section] = {**settings.get(section, {}), **values}
+            merged = isinstance(values, Mapping)
+            settings[section] = {**settings.get(section, {}), **values} if merged else values
         return settings
 
 
