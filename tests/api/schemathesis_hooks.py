@@ -5,9 +5,12 @@ import json
 import os
 import re
 import string
+from pathlib import Path
 
 import schemathesis
 from hypothesis import strategies as st
+
+from customdomains.api.page.links import Link, LinkKeys
 
 _letters = st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=16)
 _names = st.builds("{}.{}.example.com".format, _letters, _letters)
@@ -29,12 +32,15 @@ schemathesis.openapi.format(
 
 @schemathesis.hook
 def before_call(_, case, __):
-    """Waits that are right are short here."""
+    """Waits that are right are short here; every other visitor has a link that was signed."""
     query = case.query or {}
     if case.operation.path == "/domains/{id}" and "wait" in query:
         found = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", str(query.get("timeout", "60s")), re.ASCII)
         if found and 1 <= int(found[1] or 0) * 60 + int(found[2] or 0) <= 120:
             case.query = {**query, "timeout": "1s"}
+    if case.operation.path == "/domains/{id}/setup" and len(str(query.get("key", ""))) % 2 == 0:
+        link = Link(os.environ["NAMESPACE"], str(case.path_parameters["id"]), 32503680000)
+        case.query = {**query, "key": LinkKeys(Path("setup-keys")).sign(link)}
 
 
 @schemathesis.check

@@ -19,6 +19,7 @@ import pytest
 from api import standin
 from api.calling import api_server
 
+from customdomains.api.options import SetupOptions
 from customdomains.cluster import NotFound
 from customdomains.devcluster.rundir import free_port
 
@@ -41,6 +42,10 @@ WAYS = {
     ("POST", "/domains/{id}/issue-certificate", "202"),
     ("GET", "/domains/{id}/certificate", "200"),
     ("DELETE", "/domains/{id}", "204"),
+    ("POST", "/domains/{id}/setup-link", "201"),
+    ("GET", "/domains/{id}/setup", "200"),
+    ("GET", "/domains/{id}/setup", "403"),
+    ("POST", "/domains/{id}/setup", "303"),
     ("POST", "/dns/records", "201"),
     ("DELETE", "/dns/records", "200"),
     ("GET", "/dns/resolve", "200"),
@@ -81,6 +86,8 @@ def in_turns(answers: Sequence[standin.OnRequest]) -> standin.OnRequest:
 async def servers(client, namespace, tmp_path):
     """The API's port and that for edge proxies."""
     (tmp_path / "tokens").write_text(TOKEN)
+    (tmp_path / "setup-keys").write_text(TOKEN * 2)
+    setup = SetupOptions(tmp_path / "setup-keys", "https://setup.example.net", "Setup", "#2f5bd0")
     ask_port = free_port()
     async with (
         api_server(
@@ -89,6 +96,7 @@ async def servers(client, namespace, tmp_path):
             token_file=tmp_path / "tokens",
             ask=("127.0.0.1", ask_port),
             records_namespace=namespace,
+            setup=setup,
         ) as api,
         standin.standing_in(
             client, namespace, on_check=in_turns(CHECKS), on_issue=in_turns(ORDERS)

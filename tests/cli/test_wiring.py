@@ -2,9 +2,11 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from customdomains.api.options import SetupOptions
 from customdomains.dns.authoritative import AuthoritativeLookup
 from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
 from customdomains.dns.resolvers import make_resolvers
@@ -148,3 +150,20 @@ def test_secrets_that_cannot_be_used_stop_the_start(tmp_path, content, said):
 
 def test_without_receivers_no_secrets_are_read(tmp_path):
     webhook_sender(hooked(tmp_path / "none"))
+
+
+def test_the_page_for_tenants_is_there_where_it_is_set_up():
+    assert api_options(parse_settings(SETTINGS, {})).setup is None
+    setup = api_options(
+        parse_settings(
+            SETTINGS,
+            {
+                "CUSTOMDOMAINS_API_SETUP_KEYFILE": "/keys",
+                "CUSTOMDOMAINS_API_SETUP_PUBLICURL": "https://domains.example.net",
+                "CUSTOMDOMAINS_API_SETUP_COLOUR": "'#123456'",
+            },
+        )
+    ).setup
+    assert setup == SetupOptions(
+        Path("/keys"), "https://domains.example.net", "Custom domains", "#123456"
+    )

@@ -11,6 +11,7 @@ import pytest
 from build import NOW
 from scenes import SCENES
 
+from customdomains.api.page.cards import Need
 from customdomains.api.page.colours import contrast, text_on
 from customdomains.api.page.facts import Facts, facts
 from customdomains.api.page.problems import ENDED, FORGED, by_status
@@ -179,13 +180,58 @@ def test_what_is_wanted_is_told_from_what_is_not():
 
 def test_the_record_to_set_once_stands_first_and_the_other_is_folded():
     found = shown("missing")
-    assert found.either
-    assert [(c.type, c.recommended, c.folded) for c in found.cards] == [
-        ("CNAME", True, False),
-        ("TXT", False, True),
+    assert [(c.type, c.need, c.folded) for c in found.cards] == [
+        ("CNAME", Need.RECOMMENDED, False),
+        ("TXT", Need.ALTERNATIVE, True),
     ]
     assert [c.relative for c in found.cards] == ["_acme-challenge.shop"] * 2
     assert {c.zone for c in found.cards} == {"example.com"}
+
+
+PERSISTENT = {
+    "purpose": "Persistent",
+    "type": "TXT",
+    "name": "_validation-persist.shop.example.com.",
+    "value": "ca.example; accounturi=https://ca.example/1",
+    "state": "Missing",
+    "message": "create it",
+}
+
+
+@pytest.mark.parametrize(
+    ("reason", "headline", "needs"),
+    [
+        ("NoChallenge", "One more record for certificates", [Need.CERTIFICATE, Need.DONE]),
+        ("AwaitingIssueRequest", "The domain is yours", [Need.DONE, Need.OPTIONAL]),
+        ("AwaitingBudget", "The domain is yours", [Need.DONE, Need.OPTIONAL]),
+    ],
+)
+def test_other_records_for_certificates_are_wanted_where_nothing_goes_on_without(
+    reason, headline, needs
+):
+    known = KNOWN["verified by hand"]
+    conditions = msgspec.json.decode(known.domain.conditions)
+    for condition in conditions:
+        condition["reason"] = reason if condition["type"] != "Verified" else "Proved"
+    ownership = msgspec.json.decode(known.domain.records)
+    view = replace(
+        known.domain,
+        records=msgspec.json.encode([*ownership, PERSISTENT]),
+        conditions=msgspec.json.encode(conditions),
+    )
+    found = facts(Registration(known.claim, view), build.ZONE)
+    assert found.words.headline == headline
+    assert [card.need for card in found.cards] == needs
+    wanted = found.cards[0].need is Need.CERTIFICATE
+    assert [card.folded for card in found.cards] == [not wanted, True]
+    html = RENDERER.page(found, KEY, NOW, None).decode()
+    assert ("Set what is missing" in html) is wanted
+    assert PERSISTENT["value"] in Page(html).copied
+
+
+def test_a_contender_whose_record_is_there_needs_no_other():
+    needs = {card.need for card in shown("contending, proved").cards}
+    assert needs == {Need.DONE, Need.OPTIONAL}
 
 
 def test_a_record_with_a_fault_is_not_folded_and_the_fault_stands_once():
@@ -193,6 +239,10 @@ def test_a_record_with_a_fault_is_not_folded_and_the_fault_stands_once():
     card = next(card for card in found.cards if card.type == "TXT")
     assert (card.folded, card.badge, card.message) == (False, "Not right yet", ())
     assert "another value" in text(found.message)
+    cname, txt = shown("zone appended").cards
+    assert (cname.folded, cname.message) == (False, ())
+    assert (txt.folded, txt.badge) == (True, "In conflict")
+    assert "can't stand beside the CNAME" in text(txt.message)
 
 
 def test_the_steps_lead_to_what_is_wanted():

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 
 from customdomains.api.page import words
-from customdomains.api.page.words import Run, Tone, Words
+from customdomains.api.page.cards import Card, Need, cards
+from customdomains.api.page.words import Run, Words
 from customdomains.api.resources import Registration
 from customdomains.model.certificate import Method
 from customdomains.model.domain import Issuance
-from customdomains.model.names import registrable_domain, u_labels
+from customdomains.model.names import u_labels
 from customdomains.model.reasons import Phase, Reason
-from customdomains.model.status import Purpose, RecordState
 from customdomains.model.times import format_time
 from customdomains.policy.records import wanted_records
 
@@ -28,29 +28,6 @@ class Step:
 
     label: str
     state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A record to set, or to keep.
-
-    `relative` is its name in a panel that adds `zone` (no dot at its end) by itself. One that is
-    `folded` needs no attention now.
-    """
-
-    key: str
-    type: str
-    title: str
-    hint: str
-    name: str
-    relative: str
-    zone: str
-    value: str
-    badge: str
-    tone: Tone
-    message: tuple[Run, ...]
-    recommended: bool
-    folded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +70,6 @@ class Facts:
     words: Words
     message: tuple[Run, ...]
     steps: tuple[Step, ...]
-    either: bool
     cards: tuple[Card, ...]
     sightings: tuple[Sighting, ...]
     certificate: Certificate | None
@@ -106,26 +82,26 @@ def facts(found: Registration, zone: str) -> Facts:
     conditions = _conditions(view.conditions)
     reasons = {kind: str(each.get("reason", "")) for kind, each in conditions.items()}
     records = _records(found, zone)
-    challenged = any(
-        record["purpose"] == Purpose.CHALLENGE and record["state"] != RecordState.PRESENT
-        for record in records
-    )
     states = frozenset(str(record["state"]) for record in records)
     name = u_labels(claim.domain)
+    ready = conditions.get("Ready", {})
+    shown = cards(records, claim, reasons, str(ready.get("message", "")))
+    challenged = any(card.need is Need.CERTIFICATE for card in shown)
     said = words.of_state(view.phase, reasons, states, challenged=challenged)
     gone = reasons.get("Verified") == Reason.PROOF_GONE
     settled = view.phase in {Phase.ACTIVE, Phase.VERIFIED} and not gone and not challenged
+    message = () if settled else _message(ready)
     return Facts(
         name=name,
         ascii=None if name == claim.domain else claim.domain,
         words=said,
-        message=() if settled else _message(conditions.get("Ready", {})),
+        message=message,
         steps=_steps(said, wanted=view.issuance != Issuance.NEVER),
-        either=_either(records),
-        cards=_cards(records, registrable_domain(claim.domain), conditions.get("Ready", {})),
+        cards=shown,
         sightings=_sightings(records),
         certificate=_certificate(found),
-        may_check=not settled and not view.suspend,
+        # Where there is nothing to do, there is nothing to ask for either.
+        may_check=not settled and not view.suspend and (said.tone != "wait" or bool(message)),
     )
 
 
@@ -155,50 +131,6 @@ def _steps(said: Words, *, wanted: bool) -> tuple[Step, ...]:
     return tuple(
         Step(label, "done" if at < said.step else here if at == said.step else "upcoming")
         for at, label in enumerate(labels)
-    )
-
-
-def _cards(
-    records: Sequence[Mapping[str, Any]], zone: str | None, ready: Mapping[str, Any]
-) -> tuple[Card, ...]:
-    """What is to be set first stands first; of two that would do, the one to set once."""
-    order = (Purpose.CHALLENGE, Purpose.DELEGATION, Purpose.OWNERSHIP)
-    known = sorted(records, key=lambda record: order.index(record["purpose"]))
-    either = _either(records)
-    cards = []
-    for number, record in enumerate(known, start=1):
-        told = record.get("message") == ready.get("message")
-        cards.append(_card(record, f"record-{number}", zone, either=either, told=told))
-    return tuple(cards)
-
-
-def _either(records: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether there is a choice."""
-    return {record["purpose"] for record in records} >= {Purpose.OWNERSHIP, Purpose.DELEGATION}
-
-
-def _card(
-    record: Mapping[str, Any], key: str, zone: str | None, *, either: bool, told: bool
-) -> Card:
-    """`told` tells that what is wrong with it stands above already."""
-    purpose, state, name = record["purpose"], record["state"], str(record["name"])
-    badge, tone = words.STATES[state]
-    inside = zone is not None and name.endswith(f".{zone}.")
-    quiet = told or state in {RecordState.MISSING, RecordState.UNKNOWN, RecordState.PRESENT}
-    return Card(
-        key=key,
-        type=record["type"],
-        title=f"{record['type']} record{words.FOR_WHAT.get(purpose, '')}",
-        hint=words.HINTS[purpose],
-        name=name,
-        relative=name.removesuffix(f".{zone}.") if inside else "",
-        zone=zone or "",
-        value=str(record["value"]),
-        badge=badge,
-        tone=tone,
-        message=() if quiet else words.message(str(record.get("message", "")), ""),
-        recommended=either and purpose == Purpose.DELEGATION,
-        folded=tone == "good" or (either and purpose == Purpose.OWNERSHIP and tone == "todo"),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from customdomains.api.page.cards import Need
 from customdomains.api.page.colours import text_on
 from customdomains.api.page.facts import Facts
 from customdomains.api.page.problems import Problem
@@ -48,7 +49,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.globals["look"] = look
+        environment.globals |= {"look": look, "NEED": Need}
         environment.filters["moment"] = _moment
         self._page = environment.get_template("page.html")
         self._live = environment.get_template("live.html")

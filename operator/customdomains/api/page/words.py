@@ -113,6 +113,12 @@ _CHALLENGE = Words(
     "The certificate authority wants to see what is below. It goes on once that is found.",
     CERTIFICATE,
 )
+_ONE_FOR_ALL = Words(
+    "todo",
+    "One more record for certificates",
+    "It is set once, for good. The certificate follows when it is found.",
+    CERTIFICATE,
+)
 _UNDER_WAY = Words(
     "wait",
     "The certificate is on its way",
@@ -139,6 +145,12 @@ _VERIFIED_WORDS: Mapping[str, Words] = {
         "The certificate is ordered once it is asked for. There is nothing to do here.",
         CERTIFICATE,
     ),
+    Reason.AWAITING_BUDGET: Words(
+        "wait",
+        "The domain is yours",
+        "The certificate waits for its turn at the certificate authority. There is nothing to do.",
+        CERTIFICATE,
+    ),
     Reason.NOT_WANTED: Words("good", "All set", "The domain is yours.", DONE),
 }
 
@@ -163,7 +175,8 @@ def of_state(
     if proof == Reason.PROOF_GONE:
         return _PROOF_GONE
     if challenged:
-        return _CHALLENGE
+        no_way = reasons.get("CertificateIssued") == Reason.NO_CHALLENGE
+        return _ONE_FOR_ALL if no_way else _CHALLENGE
     if phase in _PHASE_WORDS:
         return _PHASE_WORDS[phase]
     return _VERIFIED_WORDS.get(reasons.get("CertificateIssued", ""), _VERIFIED)
@@ -191,16 +204,29 @@ STATES: Mapping[str, tuple[str, Tone]] = {
     RecordState.UNKNOWN: ("Not checked yet", "todo"),
 }
 
+PLAIN_STATES = frozenset({RecordState.PRESENT, RecordState.MISSING, RecordState.UNKNOWN})
+"""Those that say it all."""
+
 HINTS: Mapping[str, str] = {
     Purpose.DELEGATION: "Set once, for good: all certificates follow by themselves.",
     Purpose.OWNERSHIP: "Each certificate will take one more record, set by hand.",
+    Purpose.PERSISTENT: "Set once, for good: all certificates follow by themselves.",
     Purpose.CHALLENGE: "For this certificate only; it can go once that is there.",
 }
 
-FOR_WHAT: Mapping[str, str] = {Purpose.CHALLENGE: " for the certificate"}
+FOR_WHAT: Mapping[str, str] = {
+    Purpose.CHALLENGE: " for the certificate",
+    Purpose.PERSISTENT: " for certificates",
+}
+OPTIONAL: tuple[str, Tone] = ("Optional", "todo")
 
 SAID_ALREADY = frozenset(
-    {Reason.NOT_CHECKED_YET, Reason.AWAITING_CHALLENGE_RECORD, Reason.ORDER_UNDER_WAY}
+    {
+        Reason.NOT_CHECKED_YET,
+        Reason.AWAITING_CHALLENGE_RECORD,
+        Reason.ORDER_UNDER_WAY,
+        Reason.NO_CHALLENGE,
+    }
 )
 """Reasons whose message says no more than the words here do."""
 
