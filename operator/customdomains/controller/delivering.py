@@ -23,7 +23,8 @@ from customdomains.model.claim import Claim
 from customdomains.model.domain import Key
 from customdomains.model.webhook import Message, Receipt
 from customdomains.policy.delivery import Again, GivenUp, first_try, in_words, weigh
-from customdomains.policy.telling import is_over, settled
+from customdomains.policy.succession import is_over
+from customdomains.policy.telling import settled
 from customdomains.policy.world import Announcement
 
 log = logging.getLogger(__name__)
@@ -161,17 +162,17 @@ class Courier:
     # --- writing down --------------------------------------------------------------------------
 
     def _record_later(self, claim: Claim) -> None:
-        if is_over(claim) or self.settle(claim) != claim:
+        if is_over(claim, self._now()) or self.settle(claim) != claim:
             self._agenda.at_latest(Key("", claim.domain), self._now() + SETTLE)
 
     async def _record(self, key: Key, _: None) -> None:
         """Write down what is delivered; nothing where another write has done so."""
         claim = self._store.claim(key.name)
         after = self.settle(claim) if claim is not None else None
-        if claim is None or after is None or (after == claim and not is_over(claim)):
+        if claim is None or after is None or (after == claim and not is_over(claim, self._now())):
             return
         try:
-            if is_over(after):
+            if is_over(after, self._now()):
                 await self._claims.delete(claim)
                 self._store.drop_claim(claim)
             else:

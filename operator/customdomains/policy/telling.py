@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from customdomains.model.claim import NOBODY, CertificateRecord, Claim, Contender
+from customdomains.model.claim import CertificateRecord, Claim, Contender
 from customdomains.model.domain import CustomDomain
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import Status
@@ -124,12 +124,6 @@ def dropped(before: Claim, after: Claim) -> tuple[Announcement, ...]:
 def digest_of(url: str) -> str:
     """How a receiver is named in claims: its URL may have a password in it."""
     return hashlib.sha256(url.encode()).hexdigest()[:8]
-
-
-def is_over(claim: Claim) -> bool:
-    """Whether there is nothing left in the claim to keep it for."""
-    kept = claim.reserved_for is not None or claim.outbox or claim.contenders or claim.failure
-    return claim.holder == NOBODY and not kept
 
 
 def settled(claim: Claim, done: Mapping[str, frozenset[str]], receivers: frozenset[str]) -> Claim:
