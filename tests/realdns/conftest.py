@@ -9,6 +9,7 @@ from build import ZONE
 from programs.debian import SERVERS, why_not
 
 from customdomains.dns.authoritative import AuthoritativeLookup
+from customdomains.dns.caa import CaaLookup
 from customdomains.dns.lookup import QuorumLookup, RecursiveLookup
 from customdomains.dns.resolvers import PlainResolver
 from realdns.internet import Internet
@@ -106,6 +107,14 @@ def quorum(internet: Internet) -> QuorumLookup:
     """Takes the word of Unbound and BIND, where they agree."""
     resolvers = (internet.unbound, internet.resolver)
     return QuorumLookup([PlainResolver(r.address) for r in resolvers], needed=2, timeout=PATIENCE)
+
+
+@pytest.fixture(params=["authoritative", "recursive", "quorum"])
+def caa(request: pytest.FixtureRequest, recursive: RecursiveLookup) -> CaaLookup:
+    """The way to CAA records in each of the three modes."""
+    lookup = request.getfixturevalue(request.param)
+    registries = recursive if request.param == "authoritative" else lookup
+    return CaaLookup(lookup, registries, deadline=20.0)
 
 
 @pytest.fixture(params=["authoritative", "recursive", "quorum"])

@@ -75,7 +75,38 @@ sub NS nsd.{HOSTS}.
 _acme-challenge.cut NS nsd.{HOSTS}.
 """
 
+_CAA = f"""
+@ CAA 0 issue "ca.example.net"
+@ CAA 0 iodef "mailto:hostmaster@caa.com"
+own CAA 0 issue ";"
+own CAA 128 issuewild "ca.example.net; accounturi=https://ca.example.net/1"
+bare A 192.0.2.1
+alias CNAME edge.no-caa.com.
+alias-to-none CNAME bare.no-caa.com.
+chain CNAME alias.hops-caa.com.
+nowhere CNAME no-such-name.no-caa.com.
+old DNAME new
+shop.new CAA 0 issue "other.net"
+far-loop CNAME far.hops.com.
+to-dead CNAME shop.all-dead.com.
+to-bogus CNAME shop.bogus.com.
+sub NS nsd.{HOSTS}.
+empty NS nsd.{HOSTS}.
+"""
+
 ZONES = (
+    Zone("caa.com", (KNOT, BIND, NSD), _CAA),
+    Zone("sub.caa.com", (NSD,), '@ CAA 0 issue "sub.net"'),
+    Zone("empty.caa.com", (NSD,), "www A 192.0.2.1"),
+    Zone("hops-caa.com", (BIND,), "alias CNAME edge.no-caa.com."),
+    Zone("no-caa.com", (KNOT, NSD), 'edge CAA 0 issue "edge.net"\nbare A 192.0.2.1'),
+    Zone(
+        "caa-in-turns.com",
+        (KNOT, NSD),
+        '@ CAA 0 issue "ca.example.net"',
+        differing={NSD: ""},
+    ),
+    Zone("caa-half-dead.com", (NOBODY, KNOT), '@ CAA 0 issue "ca.example.net"'),
     Zone(HOSTS, (KNOT,), addresses_of(ADDRESSES)),
     Zone("elsewhere.net", (KNOT,), 'parking TXT "this domain is for sale"'),
     Zone(
@@ -113,6 +144,7 @@ ZONES = (
         _acme-challenge.delegated CNAME {TARGET}.
         *.wild TXT {TOKEN}
         end TXT {TOKEN}
+        caa CAA 0 issue "ca.example.net"
         """,
         Signed.FILES,
     ),
