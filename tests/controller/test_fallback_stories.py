@@ -9,12 +9,16 @@ from fake_cluster import NAME, SHOP, FakeCluster, verbs
 from fake_controller import RULES
 
 from customdomains.model.certificate import OrderError
+from customdomains.model.domain import Key
 from customdomains.model.reasons import Reason
+from customdomains.model.scope import Scope, ScopeKind
+from customdomains.policy.budget import IssuerLimits, Limit
 
 ISSUERS = replace(RULES, issuers=("main", "spare"))
 WITH_FALLBACK = replace(ISSUERS, fallbacks={"main": "spare"})
 ONLY_SPARE = ("0 issue spare.example.net",)
 MINUTE, DAY = 60.0, 86_400.0
+BLOG, OTHER = Key("one", "blog"), "blog.example.com"
 UNREACHABLE = OrderError(Reason.CA_UNREACHABLE, "The CA 'main' can't be connected to")
 
 
@@ -239,3 +243,89 @@ def test_killed_at_any_step_there_is_one_finalized_order(cluster: FakeCluster):
     assert issued_by(cluster) == ("spare", Reason.CAA_FORBIDS)
     assert cluster.ca.finalized[NAME] == 0
     assert 1 < cluster.spare.finalized[NAME] <= steps + 1
+
+
+# --- a CA's limits -------------------------------------------------------------------------------
+
+
+def stopped(cluster: FakeCluster, hours: float) -> OrderError:
+    until = cluster.loop.now() + timedelta(hours=hours)
+    scope = Scope(ScopeKind.ISSUER)
+    return OrderError(Reason.CA_RATE_LIMITED, "enough", retry_at=until, scope=scope)
+
+
+def add_another(cluster: FakeCluster) -> None:
+    cluster.dns.records[OTHER] = "delegated"
+    cluster.apply(BLOG, OTHER)
+    cluster.run_for(10)
+
+
+def certificate_of(cluster: FakeCluster, name: str):
+    have = cluster.claim(name).certificate
+    return (have.issuer, have.fallback and have.fallback.because) if have else None
+
+
+def test_a_ca_that_has_stopped_all_is_not_asked_again_for_another_domain(cluster: FakeCluster):
+    cluster.ca.refusal = stopped(cluster, 10)
+    begin(cluster)
+    add_another(cluster)
+    assert certificate_of(cluster, NAME) == ("spare", Reason.CA_RATE_LIMITED)
+    assert certificate_of(cluster, OTHER) == ("spare", Reason.CA_RATE_LIMITED)
+    assert (len(cluster.ca.ordered_at), len(cluster.spare.ordered_at)) == (1, 2)
+
+
+def test_where_the_other_has_stopped_too_both_are_waited_for(cluster: FakeCluster):
+    cluster.ca.refusal = stopped(cluster, 10)
+    cluster.spare.refusal = stopped(cluster, 5)
+    begin(cluster)
+    add_another(cluster)
+    assert (len(cluster.ca.ordered_at), len(cluster.spare.ordered_at)) == (1, 1)
+    cluster.ca.refusal = cluster.spare.refusal = None
+    cluster.run_for(4 * 60 * MINUTE)
+    assert (len(cluster.ca.ordered_at), len(cluster.spare.ordered_at)) == (1, 1)
+    cluster.run_for(3 * 60 * MINUTE)
+    assert certificate_of(cluster, NAME) == ("spare", Reason.CA_RATE_LIMITED)
+    assert certificate_of(cluster, OTHER) == ("spare", Reason.CA_RATE_LIMITED)
+    assert len(cluster.ca.ordered_at) == 1
+
+
+@pytest.mark.parametrize(
+    ("per", "second"),
+    [
+        (timedelta(minutes=50), ("main", None)),
+        (timedelta(hours=3), ("spare", Reason.AWAITING_BUDGET)),
+    ],
+)
+def test_room_in_the_budget_is_waited_for_but_not_for_long(cluster: FakeCluster, per, second):
+    cluster.limits = {"main": IssuerLimits(orders=Limit(1, per))}
+    begin(cluster)
+    add_another(cluster)
+    cluster.run_for(55 * MINUTE)
+    assert certificate_of(cluster, NAME) == ("main", None)
+    assert certificate_of(cluster, OTHER) == second
+
+
+def test_what_stands_in_has_a_budget_of_its_own(cluster: FakeCluster):
+    both = IssuerLimits(orders=Limit(1, timedelta(hours=30)))
+    cluster.limits = {"main": both, "spare": both}
+    begin(cluster)
+    add_another(cluster)
+    third = Key("two", "third")
+    cluster.dns.records["third.example.com"] = "delegated"
+    cluster.apply(third, "third.example.com")
+    cluster.run_for(20 * 60 * MINUTE)
+    by = {name: certificate_of(cluster, name) for name in (NAME, OTHER, "third.example.com")}
+    assert sorted(have[0] for have in by.values() if have) == ["main", "spare"]
+    assert (len(cluster.ca.ordered_at), len(cluster.spare.ordered_at)) == (1, 1)
+
+
+def test_an_order_elsewhere_takes_no_room_here(cluster: FakeCluster):
+    """CAA sends the first one to the other issuer; the second one has the room that is left."""
+    cluster.limits = {
+        name: IssuerLimits(orders=Limit(1, 300 * timedelta(hours=1))) for name in ("main", "spare")
+    }
+    cluster.dns.caa[NAME] = ONLY_SPARE
+    begin(cluster)
+    add_another(cluster)
+    assert certificate_of(cluster, NAME) == ("spare", Reason.CAA_FORBIDS)
+    assert certificate_of(cluster, OTHER) == ("main", None)

@@ -15,7 +15,7 @@ from customdomains.model.certificate import IssuedCertificate, OrderError, Place
 from customdomains.model.domain import Key
 from customdomains.model.reasons import Reason
 from customdomains.policy.budget import Demand, IssuerLimits, demand_at, demand_of_order
-from customdomains.policy.issuers import passed_over
+from customdomains.policy.issuers import LONG_WAIT, passed_over
 from customdomains.policy.jobs import CompleteOrder, PlaceOrder
 from customdomains.policy.limits import Wait, stop_ends
 from customdomains.policy.ownership import proof_current
@@ -71,7 +71,9 @@ class Admission:
     def seek(self, key: Key, job: OrderJob) -> OrderJob | Wait:
         """The job that may run now, for whose end `ended` has to be called; or what it waits for.
 
-        Where the issuer that is wanted has a long wait, one that stands in may be left over.
+        Where the issuer that is wanted has a long wait, one that stands in may be left over. Who
+        waits although there is one looks again within the hour: it may press by then, or there
+        may be room.
         """
         now = self._now()
         if isinstance(job, CompleteOrder):
@@ -79,6 +81,7 @@ class Admission:
             desk = self._desks.get(demand.issuer) if demand is not None else None
             wait = desk.stopped(demand, now) if desk is not None and demand is not None else None
             return wait or job
+        several = len(job.choice.issuers) > 1
         first = self._seek_at(job.choice.issuers[0], key, job, now)
         for issuer, desk in self._desks.items():
             if issuer != job.choice.issuers[0]:
@@ -89,6 +92,8 @@ class Admission:
                 self._leave_line(key, first.issuer, now)
                 return job
             self._leave_line(key, job.choice.issuers[0], now)
+        if first is not None and several:
+            return replace(first, until=min(first.until, now + LONG_WAIT))
         return first or job
 
     def is_stopped(self, job: PlaceOrder) -> bool:

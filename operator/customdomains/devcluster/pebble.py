@@ -3,7 +3,7 @@
 import json
 import ssl
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,14 @@ class Pebble:
         authz_reuse_percent: int = 0,
         retry_after_seconds: int = 1,
         mac_keys: Mapping[str, str] | None = None,
+        caa_identities: Sequence[str] = (),
         alternate_roots: int = 0,
     ) -> None:
         """`retry_after_seconds` is what it asks clients to wait between polls; 0 asks nothing.
 
         With `mac_keys` (base64url, by id) it takes only accounts that are bound to one of them.
-        Chains to so many `alternate_roots` are offered beside the default one.
+        `caa_identities` are the names that its directory tells for CAA records, which it does not
+        look at itself. Chains to so many `alternate_roots` are offered beside the default one.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
@@ -56,7 +58,7 @@ class Pebble:
         self.http_port = free_port()
         self.directory_url = f"https://{self._acme}/dir"
         self.ca_file = directory / "listener-ca.crt"
-        self._write_files(retry_after_seconds, mac_keys or {})
+        self._write_files(retry_after_seconds, mac_keys or {}, caa_identities)
         self._context = ssl.create_default_context(cafile=str(self.ca_file))
 
     def start(self) -> None:
@@ -108,7 +110,9 @@ class Pebble:
             return False
         return True
 
-    def _write_files(self, retry_after: int, mac_keys: Mapping[str, str]) -> None:
+    def _write_files(
+        self, retry_after: int, mac_keys: Mapping[str, str], caa_identities: Sequence[str]
+    ) -> None:
         authority = certificates.authority("pebble listener")
         self.ca_file.write_bytes(authority.certificate_pem)
         certificate, key = certificates.server(authority).write(self._directory, "listener")
@@ -123,6 +127,7 @@ class Pebble:
             "keyAlgorithm": "ecdsa",
             "externalAccountBindingRequired": bool(mac_keys),
             "externalAccountMACKeys": dict(mac_keys),
+            "caaIdentities": list(caa_identities),
             "retryAfter": {"authz": retry_after, "order": retry_after},
             "profiles": {
                 "default": {"description": "90 days", "validityPeriod": 90 * 86_400},

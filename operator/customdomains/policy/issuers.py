@@ -20,6 +20,7 @@ TROUBLE = frozenset(
     {
         Reason.CA_UNREACHABLE,
         Reason.CA_RATE_LIMITED,
+        Reason.AWAITING_BUDGET,
         Reason.CA_REFUSED,
         Reason.ISSUER_MISCONFIGURED,
         Reason.STORAGE_FAILED,
