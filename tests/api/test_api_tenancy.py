@@ -5,8 +5,10 @@ tokens that the API server gives them. The replica runs under the roles of deplo
 """
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 from api.calling import api_server, eventually, fresh_name, fresh_namespace, with_token
@@ -22,6 +24,7 @@ from api.teams import (
 )
 
 from customdomains.api import ClusterTokens, TokenFile
+from customdomains.api.options import SetupOptions
 from customdomains.cluster import ApiClient, load_connection
 from customdomains.cluster.kinds import CUSTOM_DOMAINS, DOMAIN_CLAIMS
 
@@ -35,6 +38,7 @@ EVERY_CALL = [
     ("GET", "/certificate"),
     ("POST", "/verify"),
     ("POST", "/issue-certificate"),
+    ("POST", "/setup-link"),
     ("DELETE", ""),
 ]
 
@@ -62,6 +66,8 @@ async def teams(request, control_plane, operator, namespace, tmp_path) -> AsyncI
         grant(control_plane, namespace, "team", "dnsrecords", ("list", "create", "delete"))
     for each in (blue, red, namespace):
         let_in(control_plane, each)
+    keys = tmp_path / "keys"
+    keys.write_text(f"{secrets.token_urlsafe(32)}\n")
     records = ("get", "list", "watch", "create", "update", "delete")
     grant(control_plane, namespace, "customdomains-api", "dnsrecords", records, OPERATOR)
     async with (
@@ -72,6 +78,7 @@ async def teams(request, control_plane, operator, namespace, tmp_path) -> AsyncI
             namespaces=(blue, red),
             authentication=authentication,
             records_namespace=namespace,
+            setup=SetupOptions(keys, "https://domains.example.net", "Meadow", "#2f5bd0"),
         ) as api,
     ):
         named = request.param == "Kubernetes"
@@ -160,6 +167,23 @@ async def test_who_is_not_known_hears_of_no_namespace(teams):
         answer = await blue.api("GET", "/domains", headers=with_token("wrong", namespace))
         assert (answer.status, answer.code) == (401, "unauthorized")
         assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+
+
+async def test_a_link_leads_to_its_namespace_s_seat_alone(teams):
+    """Also where both have one on the same name."""
+    blue, red, _ = teams
+    name = fresh_name()
+    first, second = await blue.register(name), await red.register(name)
+    made = await red("POST", f"/domains/{second['id']}/setup-link")
+    link = urlsplit(made.body["url"])
+    page = await red.api("GET", f"{link.path}?{link.query}")
+    assert page.status == 200
+    assert second["verification_token"] in page.text
+    for hidden in (first["id"], first["verification_token"], blue.namespace):
+        assert hidden not in page.text
+    moved = await red.api("GET", f"/domains/{first['id']}/setup?{link.query}")
+    assert moved.status == 403
+    assert first["verification_token"] not in moved.text
 
 
 async def test_both_may_use_the_same_idempotency_key(teams):
