@@ -1,13 +1,15 @@
 """Domains that wait for what their CA allows, told step by step in a time that jumps."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from build import DAY, HOUR, MINUTE
 from fake_cluster import NAME, SHOP, FakeCluster, verbs
 from fake_controller import RULES
+from prometheus_client import CollectorRegistry
 
+from customdomains.controller.counting import count_admission
 from customdomains.model.certificate import OrderError
 from customdomains.model.claim import NOBODY
 from customdomains.model.domain import Key
@@ -208,6 +210,33 @@ def test_the_write_budget_holds_with_limits(cluster):
     cluster.forget_writes()
     cluster.run_for(3600)
     assert cluster.meaningful == []
+
+
+def test_metrics_tell_who_waits_and_until_when(cluster):
+    begin(cluster, main=replace(FIVE_AN_HOUR, domain=Limit(6, DAY)), spare=IssuerLimits())
+    registry = CollectorRegistry()
+    count_admission(registry, cluster.processes["a"].admission, cluster.loop.now)
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(
+            f"customdomains_orders_{name}", {"issuer": "main"} | labels
+        )
+
+    assert (value("left"), value("free_at_seconds")) == (5, None)
+    register(cluster, "one", names(9))
+    cluster.run_for(60)
+    assert (value("left"), value("waiting", limit="ordersPerAccount")) == (0, 4)
+    free_at = value("free_at_seconds")
+    assert free_at is not None
+    assert timedelta(0) < datetime.fromtimestamp(free_at, UTC) - cluster.loop.now() <= PACE
+    cluster.run_for(2 * PACE.total_seconds())
+    assert value("waiting", limit="certificatesPerDomain") == 3
+    cluster.ca.refusal = stop(cluster, ScopeKind.ACCOUNT, HOUR)
+    cluster.run_for(2 * PACE.total_seconds())
+    for name in ("other.example.org", "more.example.org"):
+        register(cluster, "two", [name])
+        cluster.run_for(30)
+    assert value("waiting", limit="stoppedByCA") == 1
 
 
 # --- when a CA says no ----------------------------------------------------------------------------
