@@ -108,10 +108,10 @@ class Trouble(RuleBasedStateMachine):
         if not self.exists(key):
             self.it.apply(key, data.draw(st.sampled_from(NAMES[domain])))
 
-    @rule(reuses=st.booleans())
-    def rotate(self, reuses: bool) -> None:
-        """The settings say whether the next certificate gets a new key."""
-        self.it.ca.reuses = reuses
+    @rule(reuses=st.booleans(), advises=st.booleans())
+    def next_certificate(self, *, reuses: bool, advises: bool) -> None:
+        """The settings say whether it gets a new key, the CA whether it says when to renew it."""
+        self.it.ca.reuses, self.it.ca.advises = reuses, advises
 
     @rule(key=keys)
     def delete(self, key: Key) -> None:

@@ -26,6 +26,7 @@ from customdomains.model.claim import NOBODY, Claim
 from customdomains.model.domain import Issuance, Key
 from customdomains.model.evidence import Evidence, Outcome
 from customdomains.model.reasons import Phase, Reason
+from customdomains.model.renewal import RenewalInfo
 from customdomains.policy.findings import delegation_target
 from customdomains.policy.jobs import CompleteOrder, DropNextKey, PlaceOrder
 from customdomains.policy.rules import ClaimRules
@@ -222,10 +223,29 @@ class Lives(RuleBasedStateMachine):
                 self.it.finish_order(PlacedOrder(url, digests, ends))
             case CompleteOrder():
                 begins = self.it.now - HOUR
-                facts = CertificateFacts("0a", begins, begins + HOUR + life, "f" * 64)
+                ari_id = f"aki.{self.orders}" if self.orders % 2 else None
+                facts = CertificateFacts(
+                    "0a", begins, begins + HOUR + life, "f" * 64, ari_id=ari_id
+                )
                 self.it.finish_order(IssuedCertificate("PEM", facts))
             case DropNextKey():
                 self.it.finish_order(None)
+
+    @precondition(lambda self: self.it.ask_job is not None)
+    @rule(
+        begins=st.sampled_from([None, -DAY, -SECOND, MINUTE, 40 * DAY]),
+        lasts=st.sampled_from([SECOND, 2 * DAY]),
+        again=st.sampled_from([None, -DAY, HOUR, 30 * DAY]),
+    )
+    def a_ca_tells_when_to_renew(
+        self, begins: timedelta | None, lasts: timedelta, again: timedelta | None
+    ) -> None:
+        if begins is None:
+            self.it.finish_asking(None)
+            return
+        start = (self.it.now + begins).replace(microsecond=0)
+        again_at = again and self.it.now + again
+        self.it.finish_asking(RenewalInfo(start, start + lasts, None, again_at))
 
     @precondition(lambda self: self.it.order_job is not None)
     @rule(reason=TROUBLES, lost=st.booleans(), wait=st.sampled_from([None, SECOND, DAY]))

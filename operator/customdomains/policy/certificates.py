@@ -96,6 +96,8 @@ def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datet
     another issuer or with a key of another kind than asked for, or two thirds of its lifetime are
     over, or something has happened to it. A new default for either is no reason: it would replace
     every certificate at once.
+    another issuer or with a key of another kind than asked for, or its renewal is due. A new
+    default for either is no reason: it would replace every certificate at once.
     """
     have = claim.certificate
     return (
