@@ -253,7 +253,7 @@ class Seating:
         """The claim without a seat; None: it is to be deleted."""
         after = succession.remove(claim, seat_id, _now())
         seat = next((seat for seat in claim.seats if seat.id == seat_id), None)
-        if seat is None or not self._rules.webhooks:
+        if seat is None or not (self._rules.webhooks or claim.outbox):
             return after
         return parted(claim, seat, after, _now())
 
