@@ -272,6 +272,9 @@ class ScriptedCa:
         self.accounts[account] = protected["jwk"]
         return Reply(200, b"", content_type="application/octet-stream")
 
+    def _on_revoke(self, _: Any) -> Reply:
+        return Reply(200, b"", content_type="application/octet-stream")
+
     def _on_orders(self, _: Any) -> Reply:
         return Reply(201, self.order(), {"Location": f"{self.base}/order"})
 

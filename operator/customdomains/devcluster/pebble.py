@@ -95,6 +95,13 @@ class Pebble:
         body = json.dumps({"Certificate": certificate_pem, "ARIResponse": text}).encode()
         self._get(f"https://{self._management}/set-renewal-info/", body)
 
+    def certificate_status(self, serial_number: str) -> dict[str, Any]:
+        """What it knows of a certificate (serial number in hexadecimal): `Status` is `Valid` or
+        `Revoked`, then with a `Reason` (RFC 5280 section 5.3.1). Raises OSError for none of its."""
+        url = f"https://{self._management}/cert-status-by-serial/{serial_number}"
+        status: dict[str, Any] = json.loads(self._get(url))
+        return status
+
     def _get(self, url: str, body: bytes | None = None) -> bytes:
         with urllib.request.urlopen(  # noqa: S310 - an https address of our own
             url, data=body, timeout=_REQUEST_SECONDS, context=self._context
