@@ -10,8 +10,11 @@ from build import DAY, DOMAIN, HOUR, MINUTE, NOW, SECOND, TARGET
 from customdomains.model.certificate import CaIdentity, Challenge, Method, Way
 from customdomains.model.challengerecords import persistent_value
 from customdomains.model.claim import Claim
+from customdomains.model.compromise import Compromise, Ending
 from customdomains.model.domain import Issuance
 from customdomains.model.evidence import Evidence, Outcome
+from customdomains.model.kept import Kept, Loss
+from customdomains.model.reasons import Reason
 from customdomains.policy.alternatives import alternatives
 from customdomains.policy.challenges import (
     explain,
@@ -156,6 +159,14 @@ DUE = build.claim(
     certificate=build.certificate(issued_at=NOW - 70 * DAY, facts=build.facts(NOW - 70 * DAY)),
 )
 
+LOST = Loss(Reason.SECRET_DAMAGED, "it is gone", NOW)
+SPOILED = replace(BY_TXT, certificate=build.certificate(kept=Kept(loss=LOST)))
+SPOILED_AGAIN = replace(
+    BY_TXT,
+    certificate=build.certificate(issued_at=NOW - HOUR, kept=Kept(loss=LOST, early=2)),
+)
+COMPROMISED = replace(HAVING, compromise=Compromise("now", Ending.PENDING, "0a1b2c", "pebble"))
+
 LOOKED_FOR = [
     # what it is about, the claim, the spec, the kinds allowed, what is looked for
     ("proved by TXT", BY_TXT, {}, ALL, LOOK),
@@ -172,6 +183,9 @@ LOOKED_FOR = [
      replace(LOOK, kinds=(ACCOUNT,), label="_old")),
     ("there is a certificate", HAVING, {}, ALL, None),
     ("it is to be renewed", DUE, {}, ALL, LOOK),
+    ("its Secret is gone", SPOILED, {}, ALL, LOOK),
+    ("its Secret was gone a moment ago too", SPOILED_AGAIN, {}, ALL, None),
+    ("its key is known to others", COMPROMISED, {}, ALL, LOOK),
     ("a wildcard", BY_TXT, {"wildcard": True}, ALL, replace(LOOK, kinds=(PERSIST, ACCOUNT))),
     ("by hand only", BY_TXT, {}, (DNS,), None),
     ("no such issuer", BY_TXT, {"issuer": "x"}, ALL, None),

@@ -93,11 +93,9 @@ def certificate_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datet
     """Whether what the Secret holds is not, or not for much longer, what is wanted.
 
     The reasons in their order: there is none, it is somewhere else, it is for other names, by
-    another issuer or with a key of another kind than asked for, or two thirds of its lifetime are
-    over, or something has happened to it. A new default for either is no reason: it would replace
-    every certificate at once.
-    another issuer or with a key of another kind than asked for, or its renewal is due. A new
-    default for either is no reason: it would replace every certificate at once.
+    another issuer or with a key of another kind than asked for, its renewal is due, or something
+    has happened to it. A new default for issuer or key is no reason: it would replace every
+    certificate at once.
     """
     have = claim.certificate
     return (

@@ -22,6 +22,7 @@ from customdomains.policy.findings import delegation_target
 from customdomains.policy.jobs import Choice
 from customdomains.policy.prospects import Look, Prospects
 from customdomains.policy.rules import Rules
+from customdomains.policy.spoils import is_compromised
 from customdomains.policy.world import Check
 
 USUAL = (Challenge.DNS, Challenge.HTTP)
@@ -139,10 +140,12 @@ def _order_due(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) 
     """Whether an order would be placed if there were a way that needs nobody."""
     if domain.issuance is Issuance.NEVER:
         return False
-    if certificates.is_open(domain, claim):
+    if certificates.is_open(domain, claim) or is_compromised(claim):
         return True
     by_itself = certificates.starts_by_itself(domain, claim, (Way(Method.PERSISTENT),))
-    return by_itself and certificates.certificate_due(domain, claim, rules, now)
+    if not by_itself or certificates.held_back(domain, claim, rules, now):
+        return False
+    return certificates.certificate_due(domain, claim, rules, now)
 
 
 def looks_first(
