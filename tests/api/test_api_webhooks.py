@@ -40,6 +40,18 @@ async def test_a_deletion_is_left_in_a_claim_that_nobody_holds(teller, client):
     assert (await teller("GET", f"/domains/{again['id']}")).status == 200
 
 
+async def test_what_waits_is_kept_also_by_a_replica_that_tells_nothing(teller, api, client):
+    name = fresh_name()
+    made = await teller.register(name)
+    await claims.adopt(client, name, made["id"])
+    await teller("DELETE", f"/domains/{made['id']}")
+    waiting = (await claims.read(client, name)).outbox
+    again = await api.register(name)
+    assert (await api("DELETE", f"/domains/{again['id']}")).status == 204
+    left = await claims.read(client, name)
+    assert (left.seats, left.outbox[: len(waiting)]) == ((), waiting)
+
+
 async def test_whoever_deletes_without_webhooks_leaves_nothing(api, client):
     name = fresh_name()
     made = await api.register(name)

@@ -240,6 +240,19 @@ def test_it_slows_no_domain_down(cluster):
     assert {cluster.status(domain.key)["phase"] for domain in cluster.domains} == {"active"}
 
 
+def test_a_namespace_with_much_to_tell_delays_no_other(cluster):
+    cluster.receivers.latency = 9.0
+    cluster.start("a")
+    for number in range(200):
+        cluster.apply(Key("one", f"d{number}"), f"d{number}.example.com")
+    cluster.run_for(5)
+    cluster.apply(BLOG, "blog.example.com")
+    cluster.run_for(15)
+    names = [body["name"] for body in bodies(cluster)]
+    assert "blog" in names
+    assert len(names) < 40
+
+
 def test_one_receiver_that_is_away_holds_up_no_other(cluster):
     cluster.receivers = FakeReceivers(HOOK, OTHER)
     cluster.receivers.answers[HOOK] = DOWN
