@@ -8,8 +8,10 @@ from build import DAY, HOUR, NOW
 
 from customdomains.model.certificate import Method
 from customdomains.model.claim import NOBODY, Standing
+from customdomains.model.compromise import Compromise, Ending
 from customdomains.model.domain import Issuance, Key
 from customdomains.model.evidence import Evidence, Nearby, Obstacle, Outcome, Place
+from customdomains.model.kept import Kept, Loss
 from customdomains.model.names import NameRefusedError
 from customdomains.model.reasons import Reason
 from customdomains.model.status import Status
@@ -27,6 +29,12 @@ OLD = build.certificate(facts=build.facts(NOW - 70 * DAY))
 FRESH, FRESH_BY_HAND = build.seen(build.DELEGATED), build.seen(build.TOKENED)
 GONE_NOW, SILENT_NOW = build.seen(build.MISSING), build.seen(build.SILENT)
 BUSY = replace(FRESH, ordering_since=NOW)
+LOST_SECRET = build.certificate(
+    kept=Kept(7, Loss(Reason.SECRET_DAMAGED, "the Secret shop-tls is gone", NOW - HOUR))
+)
+COMPROMISED = Compromise(
+    "now", Ending.PENDING, build.facts().serial_number, "pebble", "QUJD", NOW + 80 * DAY
+)
 
 
 def _found(*texts: str, cname: str | None = None, outcome: Outcome = Outcome.ANSWERED) -> Memory:
@@ -240,6 +248,48 @@ SCENES: dict[str, World] = {
     "renewal, issuer unknown": build.world(
         claim=replace(PROVED, certificate=OLD), memory=FRESH, domain=build.domain(issuer="x")
     ),
+    "secret gone": build.world(claim=replace(PROVED, certificate=LOST_SECRET), memory=FRESH),
+    "secret gone, by hand": build.world(
+        claim=replace(BY_HAND, certificate=LOST_SECRET), memory=FRESH_BY_HAND
+    ),
+    "secret gone, too often": build.world(
+        claim=replace(
+            PROVED,
+            certificate=replace(
+                LOST_SECRET, issued_at=NOW - HOUR, kept=replace(LOST_SECRET.kept, early=2)
+            ),
+        ),
+        memory=FRESH,
+    ),
+    "key compromised": build.world(
+        claim=replace(PROVED, certificate=build.certificate(), compromise=COMPROMISED),
+        domain=build.domain(compromised="now"),
+        memory=BUSY,
+    ),
+    "key compromised, not to be revoked yet": build.world(
+        claim=replace(
+            PROVED,
+            certificate=build.certificate(),
+            compromise=replace(
+                COMPROMISED, serial_number="ff", count=2, retry_at=NOW + HOUR, message="It is down."
+            ),
+        ),
+        domain=build.domain(compromised="now"),
+        memory=FRESH,
+    ),
+    **{
+        f"key compromised, {ending}": build.world(
+            claim=replace(
+                PROVED,
+                certificate=build.certificate(),
+                compromise=Compromise("now", ending, "0a1b2c"),
+            ),
+            domain=build.domain(compromised="now"),
+            memory=FRESH,
+        )
+        for ending in Ending
+        if ending is not Ending.PENDING
+    },
     "expired": build.world(claim=replace(BY_HAND, certificate=EXPIRED), memory=FRESH_BY_HAND),
     "expired, failed": build.world(
         claim=replace(PROVED, certificate=EXPIRED, failure=build.failure()), memory=FRESH

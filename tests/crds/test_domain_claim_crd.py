@@ -23,7 +23,9 @@ from customdomains.model.claim import (
     parse_claim,
     render_claim,
 )
+from customdomains.model.compromise import Compromise, Ending
 from customdomains.model.domain import Key
+from customdomains.model.kept import Kept, Loss
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.scope import Scope, ScopeKind
 from customdomains.model.webhook import Message
@@ -36,9 +38,15 @@ CLAIMS = "/apis/customdomains.dev/v1/domainclaims"
 FULL = build.claim(
     verification=build.proof(Method.MANUAL, gone_since=NOW, digest=build.DIGEST),
     order=build.order(Method.MANUAL, digests=(build.DIGEST, build.OTHER_DIGEST)),
-    certificate=build.certificate(serving_since=NOW - DAY),
+    certificate=build.certificate(
+        serving_since=NOW - DAY,
+        kept=Kept(2**63 - 1, Loss(Reason.SECRET_CONFLICT, "x" * 500, NOW), NOW, 4, revoke=True),
+    ),
     failure=build.failure(message="x" * 500, heard="9" * 150, unplaced=True),
     issue_handled="a" * 64,
+    compromise=Compromise(
+        "a" * 64, Ending.PENDING, "f" * 40, "x" * 63, "A" * 8192, NOW, 9, NOW, "x" * 300
+    ),
     standing=Standing(
         since=NOW,
         vacant_since=NOW,

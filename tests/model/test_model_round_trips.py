@@ -27,9 +27,11 @@ from customdomains.model.claim import (
     parse_claim,
     render_claim,
 )
+from customdomains.model.compromise import Compromise, Ending
 from customdomains.model.domain import Issuance, Key, default_secret_name, parse_domain
 from customdomains.model.evidence import Outcome, Seen
 from customdomains.model.identity import mint_identity
+from customdomains.model.kept import Kept, Loss
 from customdomains.model.keys import SIZES, Algorithm, KeyType
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.renewal import RenewalWindow
@@ -77,6 +79,32 @@ orders = st.builds(
     fallback=fallbacks,
 )
 key_types = st.sampled_from([KeyType(kind, size) for kind in Algorithm for size in SIZES[kind]])
+losses = st.builds(
+    Loss,
+    st.sampled_from([Reason.SECRET_DAMAGED, Reason.SECRET_CONFLICT]),
+    st.text(max_size=300),
+    moments,
+)
+secrets_kept = st.builds(
+    Kept,
+    st.none() | st.integers(0, 2**63 - 1),
+    st.none() | losses,
+    st.none() | moments,
+    st.integers(0, 9),
+    st.booleans(),
+)
+compromises = st.builds(
+    Compromise,
+    words,
+    st.sampled_from(Ending),
+    words | st.just(""),
+    words | st.just(""),
+    words | st.just(""),
+    st.none() | moments,
+    st.integers(0, 9),
+    st.none() | moments,
+    words | st.just(""),
+)
 certificates = st.builds(
     CertificateRecord,
     words,
@@ -92,6 +120,7 @@ certificates = st.builds(
     fallback=fallbacks,
     renewal=st.none() | st.builds(RenewalWindow, moments, moments, moments, st.none() | words),
     late=st.integers(0, 2),
+    kept=secrets_kept,
 )
 failures = st.builds(
     Failure,
@@ -151,6 +180,7 @@ held = st.builds(
     certificate=st.none() | certificates,
     failure=st.none() | failures,
     issue_handled=st.none() | words,
+    compromise=st.none() | compromises,
     standing=standings,
     contenders=st.lists(contenders, max_size=3).map(tuple),
     reserved_for=st.none() | words,
