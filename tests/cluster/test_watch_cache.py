@@ -102,6 +102,25 @@ async def test_it_watches_only_what_is_selected(client: ApiClient, namespace: st
     assert [name for name, _, _ in seen.changes] == ["wanted"]
 
 
+async def test_what_loses_its_label_is_gone_and_comes_back_with_it(
+    client: ApiClient, namespace: str
+):
+    async def label(value: str | None) -> None:
+        await client.patch(CONFIG_MAPS, "one", {"metadata": {"labels": {"ours": value}}}, namespace)
+
+    await client.create(CONFIG_MAPS, config_map(namespace, "one"))
+    seen = Seen(client, namespace, label_selector="ours=yes", metadata_only=True, parse=str)
+    async with seen.running():
+        assert len(seen.cache) == 0
+        for value, there in (("yes", True), ("no", False), ("yes", True), (None, False)):
+            await label(value)
+            await seen.cache.wait_for(
+                f"{namespace}/one",
+                lambda found, there=there: (found is not None) is there,
+                DEADLINE,
+            )
+
+
 async def test_metadata_only_brings_no_content(client: ApiClient, namespace: str):
     def parse(item: dict[str, Any]) -> dict[str, str]:
         assert "data" not in item
