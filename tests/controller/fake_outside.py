@@ -77,7 +77,7 @@ class FakeDns:
         if records == "dead":
             return Evidence(name, (ServerAnswer("dns:53", Outcome.TIMED_OUT),))
         if records == "wrong":
-            return _answered(name, texts=("something else",))
+            return answered(name, texts=("something else",))
         texts: list[str] = []
         for record in records.split():
             kind, _, namespace = record.partition(":")
@@ -85,11 +85,11 @@ class FakeDns:
             if view is None or kind in {"none", "misplaced"}:
                 continue
             if kind == "delegated":
-                return _answered(name, cnames=(f"{view.id}.{ZONE}",), texts=view.texts)
+                return answered(name, cnames=(f"{view.id}.{ZONE}",), texts=view.texts)
             texts += view.texts if kind == "digests" else (view.token,)
         if not texts:
             return Evidence(name, (ServerAnswer("dns:53", Outcome.NO_SUCH_NAME),))
-        return _answered(name, texts=tuple(texts))
+        return answered(name, texts=tuple(texts))
 
     async def look_up(
         self,
@@ -125,7 +125,7 @@ class FakeDns:
         records = self.caa.get(name, ())
         if records is None:
             return Evidence(name, (ServerAnswer("dns:53", Outcome.SERVER_FAILURE),))
-        return _answered(name, texts=records)
+        return answered(name, texts=records)
 
 
 def seen_from(claim: Claim, seat: Contender) -> Claim:
@@ -144,7 +144,7 @@ def _view(claim: Claim | None, namespace: str) -> Claim | None:
     return seen_from(claim, mine[0]) if mine else None
 
 
-def _answered(name: str, *, cnames: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> Evidence:
+def answered(name: str, *, cnames: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> Evidence:
     answer = ServerAnswer("dns:53", Outcome.ANSWERED, cnames=cnames, texts=texts, ttl=5)
     return Evidence(name, (answer,))
 

@@ -6,7 +6,7 @@ import pytest
 from fake_api import CLAIMS, DOMAINS
 from fake_cluster import NAME, SHOP, FakeCluster, verbs
 from fake_controller import RULES
-from fake_outside import ZONE, _answered
+from fake_outside import ZONE, answered
 
 from customdomains.model.certificate import Challenge, Method, Way
 from customdomains.model.challengerecords import persistent_name, persistent_value
@@ -51,12 +51,12 @@ def settled(cluster, seconds=60.0):
 
 
 def persist(cluster, value=VALUE):
-    cluster.dns.others[PERSIST] = _answered(PERSIST, texts=(value,))
+    cluster.dns.others[PERSIST] = answered(PERSIST, texts=(value,))
 
 
 def label(cluster, target=None):
     target = target or delegation_target(cluster.claim(NAME), ZONE)
-    cluster.dns.others[LABEL] = _answered(LABEL, cnames=(target,))
+    cluster.dns.others[LABEL] = answered(LABEL, cnames=(target,))
 
 
 def way(cluster):
@@ -140,7 +140,7 @@ def test_by_hand_with_the_label_where_nothing_else_is_allowed():
         assert status["phase"] == "certificate_pending"
         (record,) = [each for each in status["records"] if each["purpose"] == "Challenge"]
         assert (record["name"], record["state"]) == (f"{LABEL}.", "Missing")
-        cluster.dns.others[LABEL] = _answered(LABEL, texts=(record["value"],))
+        cluster.dns.others[LABEL] = answered(LABEL, texts=(record["value"],))
         settled(cluster, 180)
         assert way(cluster) == Way(Method.MANUAL, Challenge.DNS_ACCOUNT)
     finally:
