@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from customdomains.controller import agenda
 from customdomains.controller.desk import Desk
 from customdomains.controller.ledger import ACCOUNT
 from customdomains.controller.rebuilding import VALIDATION_FAILED, rebuild
@@ -19,9 +20,6 @@ from customdomains.policy.issuers import LONG_WAIT, passed_over
 from customdomains.policy.jobs import CompleteOrder, PlaceOrder
 from customdomains.policy.limits import Wait, stop_ends
 from customdomains.policy.ownership import proof_current
-
-LONGEST_NAP = 30.0
-"""Seconds after which the clock is looked at again: it may have been set."""
 
 _MAY_BE_COUNTED = frozenset(
     {Reason.CA_UNREACHABLE, Reason.CA_REFUSED, Reason.ORDER_FOREIGN, *VALIDATION_FAILED}
@@ -222,7 +220,7 @@ class Admission:
             if self._rings_at is not None and self._rings_at <= rings_at:
                 return
             self._timer.cancel()
-        nap = min(max((rings_at - now).total_seconds(), 0.0), LONGEST_NAP)
+        nap = min(max((rings_at - now).total_seconds(), 0.0), agenda.LONGEST_NAP)
         self._rings_at = rings_at
         self._timer = asyncio.get_running_loop().call_later(nap, self._ring)
 

@@ -27,6 +27,8 @@ class Turns:
         self._lines: dict[Rank, OrderedDict[str, list[_Place]]] = {r: OrderedDict() for r in Rank}
         self._places: dict[Key, tuple[Rank, _Place]] = {}
         self._sizes = dict.fromkeys(Rank, 0)
+        self._depths: dict[Rank, list[int]] = {r: [] for r in Rank}
+        """At `n`: how many namespaces have more than `n` waiting."""
         self._came = 0
         self._in_a_row = 0
 
@@ -49,7 +51,11 @@ class Turns:
             self.discard(key)
         self._came += 1
         place = (urgent_by, self._came, key)
-        insort(self._lines[rank].setdefault(key.namespace, []), place)
+        places, depths = self._lines[rank].setdefault(key.namespace, []), self._depths[rank]
+        if len(places) == len(depths):
+            depths.append(0)
+        depths[len(places)] += 1
+        insort(places, place)
         self._places[key] = (rank, place)
         self._sizes[rank] += 1
 
@@ -61,6 +67,7 @@ class Turns:
         line = self._lines[rank]
         places = line[key.namespace]
         del places[bisect_left(places, place)]
+        self._depths[rank][len(places)] -= 1
         if not places:
             del line[key.namespace]
         self._sizes[rank] -= 1
@@ -84,10 +91,9 @@ class Turns:
         rank, place = self._places[key]
         line = self._lines[rank]
         place_at_home = bisect_left(line[key.namespace], place)
-        if place_at_home:
-            before = sum(min(len(places), place_at_home + 1) for places in line.values()) - 1
-        else:
-            before = len(line) - 1
+        before = place_at_home
+        if len(line) > 1:  # of each namespace as many as go before this one in its own
+            before = sum(self._depths[rank][: place_at_home + 1]) - 1
         if rank is Rank.NEW:
             return before + min(self._sizes[Rank.RENEWAL], RENEWALS_IN_A_ROW * (before + 1))
         return before + min(self._sizes[Rank.NEW], before // RENEWALS_IN_A_ROW)
