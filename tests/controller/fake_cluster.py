@@ -180,9 +180,10 @@ class FakeCluster:
                 meta = body["metadata"]
                 if meta["namespace"] == name:
                     self._as_user(self.api.delete, plural, name, meta["name"], {})
-        self.ca.excused.update(self.ca.orders)
-        for order in self.ca.orders.values():
-            self.wanted[order.names[0]] += 1
+        for ca in (self.ca, self.spare):
+            ca.excused.update(ca.orders)
+            for order in ca.orders.values():
+                self.wanted[order.names[0]] += 1
         self._as_user(self.api.delete, SPACES, "", name, {})
         self._as_user(self.api.create, SPACES, namespace_body(name))
 

@@ -5,11 +5,12 @@ The invariants are asserted at each write and each request to the CA, in `fake_c
 """
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fake_cluster import FakeCluster
-from fake_controller import Process
+from fake_controller import RULES, Process
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -63,12 +64,17 @@ faults = st.lists(st.sampled_from(["", "before", "after", "busy", "slow"]), max_
 lags = st.sampled_from([0.0, 0.05, 5.0, 60.0])
 
 
+WITH_SPARE = replace(RULES, issuers=("main", "spare"), fallbacks={"main": "spare"})
+CAA = [(), ("0 issue ;",), ("0 issue spare.example.net",), None]
+"""For all, for none, for the issuer that stands in, and who knows."""
+
+
 class Trouble(RuleBasedStateMachine):
     """Three namespaces, two names that everybody wants, up to two controllers that both work."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.it = FakeCluster(NAMESPACES)
+        self.it = FakeCluster(NAMESPACES, WITH_SPARE)
         self.it.start("left")
         self.stamp = 0
 
@@ -111,7 +117,8 @@ class Trouble(RuleBasedStateMachine):
     @rule(reuses=st.booleans(), advises=st.booleans())
     def next_certificate(self, *, reuses: bool, advises: bool) -> None:
         """The settings say whether it gets a new key, the CA whether it says when to renew it."""
-        self.it.ca.reuses, self.it.ca.advises = reuses, advises
+        for ca in (self.it.ca, self.it.spare):
+            ca.reuses, ca.advises = reuses, advises
 
     @rule(key=keys)
     def delete(self, key: Key) -> None:
@@ -198,11 +205,16 @@ class Trouble(RuleBasedStateMachine):
 
     # --- trouble ---------------------------------------------------------------------------------
 
-    @rule(down=st.booleans(), silent=st.booleans())
-    def outside(self, *, down: bool, silent: bool) -> None:
-        self.it.ca.down = down
+    @rule(down=st.booleans(), spare_down=st.booleans(), silent=st.booleans())
+    def outside(self, *, down: bool, spare_down: bool, silent: bool) -> None:
+        self.it.ca.down, self.it.spare.down = down, spare_down
         for process in self.it.processes.values():
             process.self_check.silent = silent
+
+    @rule(domain=domains, records=st.sampled_from(CAA))
+    def restrict(self, domain: str, records: tuple[str, ...] | None) -> None:
+        """CAA records are set, or can't be looked up any more."""
+        self.it.dns.caa[domain] = records
 
     @rule(name=controllers)
     def start(self, name: str) -> None:
@@ -233,7 +245,8 @@ class Trouble(RuleBasedStateMachine):
         """All is well outside: then everybody has what is theirs, and nothing is written."""
         it = self.it
         it.run_for(0)
-        it.ca.down = False
+        it.ca.down = it.spare.down = False
+        it.dns.caa.clear()
         owners = {domain: self.owner_of(domain) for domain in DOMAINS}
         for domain, owner in owners.items():
             it.dns.records[domain] = f"delegated:{owner.key.namespace}" if owner else "none"
