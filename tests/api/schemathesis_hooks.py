@@ -38,8 +38,10 @@ def before_call(_, case, __):
         found = re.fullmatch(r"(?:(\d+)m)?(?:(\d+)s)?", str(query.get("timeout", "60s")), re.ASCII)
         if found and 1 <= int(found[1] or 0) * 60 + int(found[2] or 0) <= 120:
             case.query = {**query, "timeout": "1s"}
-    if case.operation.path == "/domains/{id}/setup" and len(str(query.get("key", ""))) % 2 == 0:
-        link = Link(os.environ["NAMESPACE"], str(case.path_parameters["id"]), 32503680000)
+    known = str((case.path_parameters or {}).get("id", ""))
+    signed = re.fullmatch(r"[0-9a-f]{32}", known) and len(str(query.get("key", ""))) % 2 == 0
+    if case.operation.path == "/domains/{id}/setup" and signed:
+        link = Link(os.environ["NAMESPACE"], known, 32503680000)
         case.query = {**query, "key": LinkKeys(Path("setup-keys")).sign(link)}
 
 
