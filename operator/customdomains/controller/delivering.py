@@ -184,6 +184,7 @@ class Courier:
             log.warning("%s: what is delivered is not written down: %s", key.name, error)
             again = RECORD_AGAIN * (0.5 + self._random() / 2)
             self._agenda.at_latest(key, self._now() + again)
+            return
         self.look(key.name)
 
     async def _read_again(self, claim: Claim) -> None:

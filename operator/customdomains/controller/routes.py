@@ -38,10 +38,6 @@ class Route:
         self._waiting: dict[Key, tuple[str, datetime]] = {}
         self._rests_until: datetime | None = None
 
-    def __len__(self) -> int:
-        """Streams that are being delivered or about to be."""
-        return len(self._lane)
-
     def go(self, stream: Key, domain: str) -> None:
         """Have the next message of a stream delivered."""
         self._lane.put(stream, domain)
@@ -51,7 +47,7 @@ class Route:
         self._waiting[stream] = (domain, until)
         self._agenda.set(stream, until)
 
-    def rest(self, until: datetime | None) -> None:
+    def rest(self, until: datetime) -> None:
         """Let nothing through before `until`."""
         self._rests_until = until
 

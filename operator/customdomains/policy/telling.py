@@ -182,7 +182,9 @@ def _facts(
         text = _text(status, "Verified")
         facts.append(_News("verified", Reason.PROVED, text, Phase.VERIFIED, previous))
     if old is not None and new is not None and bool(old.gone_since) != bool(new.gone_since):
-        what, reason = ("proof_gone", Reason.PROOF_GONE) if new.gone_since else _BACK
+        what, reason = "proof_back", Reason.PROVED
+        if new.gone_since:
+            what, reason = "proof_gone", Reason.PROOF_GONE
         facts.append(_News(what, reason, _text(status, "Verified"), previous, previous))
     had, have = stored.certificate, after.certificate
     if have is not None and (had is None or _leaf(had) != _leaf(have)):
@@ -191,9 +193,6 @@ def _facts(
         reached = facts[-1].status if facts else previous
         facts.append(_News(what, Reason.ISSUED, text, reached, reached))
     return tuple(facts)
-
-
-_BACK = ("proof_back", Reason.PROVED)
 
 
 def _leaf(record: CertificateRecord) -> tuple[str, str]:
