@@ -44,7 +44,7 @@ fuzz: binaries
 	@FUZZ_CASES=20000 $(BIN)/pytest -s tests/api/test_api_schemathesis.py
 
 drill: binaries
-	@DRILL_DOMAINS=500 $(BIN)/pytest -s --timeout 1800 tests/e2e/test_renewals.py
+	@DRILL_DOMAINS=500 $(BIN)/pytest -s tests/e2e/test_renewals.py
 
 demo: binaries
 	@$(BIN)/customdomains demo $(CLUSTER)

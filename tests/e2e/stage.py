@@ -101,7 +101,7 @@ class Stage:
         self.controller.stop("controller")
 
     @contextmanager
-    def another_controller(self, **changes: Mapping[str, Any]) -> Iterator[None]:
+    def another_controller(self, **changes: Mapping[str, Any]) -> Iterator[Operator]:
         """While the body runs, one with other settings in the shared one's place."""
         self.stop_controller()
         lease = {"controller": {"leaseDuration": "3s"}}
@@ -110,7 +110,7 @@ class Stage:
         controller.start("controller")
         self.wait_leading()
         try:
-            yield
+            yield controller
             assert "Traceback" not in controller.log_of("controller").read_text()
         finally:
             controller.stop()

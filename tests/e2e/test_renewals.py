@@ -5,7 +5,8 @@
 
 import os
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from customdomains.devcluster.operatorprocs import Operator
 from customdomains.model.times import format_time
 from e2e.certificates import assert_serves, decoded
 from e2e.domains import API, Domain
@@ -20,29 +22,48 @@ from e2e.stage import Stage
 from e2e.tenants import events_of, make_namespace, statuses_in
 from e2e.waiting import PATIENCE, until
 
-pytestmark = [pytest.mark.cluster, pytest.mark.acme]
-
 DOMAINS = int(os.environ.get("DRILL_DOMAINS", "40"))
 TENANT = 50
 """How many domains a tenant has at most."""
 
-PATIENT = PATIENCE + DOMAINS / 2
+NAMED = 3
+"""Of how many domains the metrics tell."""
+
+PATIENT = PATIENCE + 75 + DOMAINS
+"""Where the machine is too busy for one try, the next one comes after a minute."""
+
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.acme,
+    pytest.mark.timeout(300 + 4 * DOMAINS),
+]
+
 WHY = "https://ca.example/incident"
 REPLACED = "is a replacement of"
 
 
 @pytest.fixture
-def active(stage: Stage, namespace: str) -> list[Domain]:
+def controller(shared_stage: Stage) -> Iterator[Operator]:
+    """In place of the shared one, one whose metrics tell of single domains. It keeps its Lease also
+    where all that happens at once takes the machine's breath away."""
+    changes = {"leaseDuration": "15s", "metricsPerDomain": NAMED}
+    with shared_stage.another_controller(controller=changes) as controller:
+        yield controller
+
+
+@pytest.fixture
+def active(shared_stage: Stage, controller: Operator, namespace: str) -> list[Domain]:
     """So many domains with a certificate each, of several tenants where there are many."""
-    domains: list[Domain] = []
+    del controller
+    stage, domains = shared_stage, list[Domain]()
     while len(domains) < DOMAINS:
         own = make_namespace(stage.plane) if domains else namespace
         numbers = range(min(TENANT, DOMAINS - len(domains)))
-        domains += bring_to_active(stage, [stage.domain(own, f"drill{n}") for n in numbers])
+        domains += bring_to_active([stage.domain(own, f"drill{n}") for n in numbers])
     return domains
 
 
-def bring_to_active(stage: Stage, domains: list[Domain]) -> list[Domain]:
+def bring_to_active(domains: list[Domain]) -> list[Domain]:
     """One tenant's domains, all at once."""
     for domain in domains:
         domain.create()
@@ -55,7 +76,6 @@ def bring_to_active(stage: Stage, domains: list[Domain]) -> list[Domain]:
         lambda: all_in(domains, lambda status: status["phase"] == "active"),
         "all are active",
         timeout=PATIENT,
-        explain=stage.log,
     )
     return domains
 
@@ -95,7 +115,16 @@ def replacements(stage: Stage) -> int:
     return (stage.directory / "pebble" / "pebble.log").read_text().count(REPLACED)
 
 
-def test_all_that_the_ca_calls_back_are_renewed_without_a_gap(stage: Stage, active: list[Domain]):
+def figures(controller: Operator) -> list[str]:
+    """The lines of its metrics."""
+    with urllib.request.urlopen(controller.metrics_url("controller"), timeout=10) as answer:  # noqa: S310 - http on the loopback
+        return answer.read().decode().splitlines()
+
+
+def test_all_that_the_ca_calls_back_are_renewed_without_a_gap(
+    shared_stage: Stage, controller: Operator, active: list[Domain]
+):
+    stage = shared_stage
     old = {domain.domain: leaf_of(domain) for domain in active}
     past = datetime.now(UTC) - timedelta(days=1)
     answer = {
@@ -118,15 +147,35 @@ def test_all_that_the_ca_calls_back_are_renewed_without_a_gap(stage: Stage, acti
     def renewed() -> bool:
         return all(renewed_in(group) for group in tenants(active))
 
+    def left() -> list[Any]:
+        """The claims of those that are not."""
+        claims = [domain.claim() or {} for domain in active]
+        numbers = {f"{leaf.serial_number:x}" for leaf in old.values()}
+        return [c for c in claims if c["status"]["certificate"]["serialNumber"] in numbers]
+
     def renewed_in(group: list[Domain]) -> bool:
         shown = statuses_in(stage.plane, group[0].namespace)
         assert {status["phase"] for status in shown.values()} == {"active"}
         serials = {name: status["certificate"]["serialNumber"] for name, status in shown.items()}
         return all(serials[d.name] != f"{old[d.domain].serial_number:x}" for d in group)
 
-    until(renewed, "all are renewed", timeout=PATIENT, explain=stage.log)
+    until(
+        renewed,
+        "all are renewed",
+        timeout=PATIENT,
+        explain=lambda: "\n".join(
+            [
+                *map(str, left()),
+                *figures(controller),
+                controller.log_of("controller").read_text(),
+            ]
+        ),
+    )
     print(f"\n{DOMAINS} called back and renewed in {time.monotonic() - began:.1f} s")
-    assert replacements(stage) - before == DOMAINS
+    # Pebble does not find a certificate whose serial number has a zero in front in DER, and answers
+    # with 500: then the next try does not name it.
+    named = [leaf for leaf in old.values() if leaf.serial_number.bit_length() % 8]
+    assert replacements(stage) - before == len(named)
     roots = stage.pebble.roots()
     for domain in active:
         secret = domain.secret()
@@ -141,3 +190,10 @@ def test_all_that_the_ca_calls_back_are_renewed_without_a_gap(stage: Stage, acti
     advised = [note for reason, note in events_of(active[0]) if reason == "RenewalAdvised"]
     assert len(advised) == 1, told
     assert advised[0].endswith(WHY)
+
+    shown = figures(controller)
+    single = [line for line in shown if line.startswith("customdomains_certificate_not_after")]
+    assert len(single) == NAMED
+    assert all(line.endswith("e+09") for line in single), single
+    assert f'customdomains_jobs_done_total{{kind="AskRenewal",outcome="done"}} {DOMAINS}.0' in shown
+    assert 'customdomains_renewals{state="late"} 0.0' in shown

@@ -14,6 +14,7 @@ from customdomains.model.certificate import CertificateFacts
 from customdomains.model.claim import CertificateRecord, Claim
 from customdomains.model.domain import Issuance
 from customdomains.model.renewal import RenewalInfo, RenewalWindow
+from customdomains.model.scope import Scope, ScopeKind
 from customdomains.policy import renewal
 from customdomains.policy.checking import Case
 from customdomains.policy.jobs import AskRenewal
@@ -306,16 +307,33 @@ def test_thousands_are_spread_after_a_start() -> None:
         (
             build.claim(certificate=certificate(), failure=build.failure(unplaced=True)),
             "pebble",
-            ARI,
+            None,
         ),
         (
             build.claim(certificate=certificate(), failure=build.failure(unplaced=True, count=2)),
             "pebble",
-            None,
+            ARI,
         ),
         (build.claim(certificate=certificate(), failure=build.failure(count=9)), "pebble", ARI),
+        (
+            build.claim(
+                certificate=certificate(),
+                failure=build.failure(unplaced=True, scope=Scope(ScopeKind.ACCOUNT)),
+            ),
+            "pebble",
+            ARI,
+        ),
     ],
-    ids=["none", "no id", "its own", "another CA", "tried once", "tried twice", "it was placed"],
+    ids=[
+        "none",
+        "no id",
+        "its own",
+        "another CA",
+        "tried once",
+        "tried twice",
+        "it was placed",
+        "a limit",
+    ],
 )
 def test_replaced(claim: Claim, issuer: str, replaced: str | None) -> None:
     assert renewal.replaced(claim, issuer) == replaced

@@ -342,6 +342,12 @@ WRONG: list[tuple[dict[str, Any], str, str, str]] = [
         "mailto:",
     ),
     (
+        {"controller": {"metricsPerDomain": 100_001}},
+        "controller.metricsPerDomain",
+        "100001",
+        "a number from 0 to 100000",
+    ),
+    (
         _issuer(limits={"ordersPerAccount": {"most": 0, "per": "1h"}}),
         "issuers[0].limits.ordersPerAccount.most",
         "0",

@@ -24,19 +24,18 @@ MOST_WAIT = timedelta(days=1)
 TOLERANCE = timedelta(hours=1)
 """By how much a window may move that still means the same; a hundredth of a short lifetime."""
 
-TRIES_AS_REPLACEMENT = 2
-
 
 def replaced(claim: Claim, issuer: str) -> str | None:
     """The `ari_id` to name in a new order at `issuer`: that of the certificate that it replaces.
 
-    Where orders could not be placed a few times, the next ones don't name it: a CA that has lost
-    its records may fail over that alone.
+    Where orders can't be placed, every second try doesn't name it: a CA that has lost its records,
+    or misreads the id, may fail over that alone. A limit is no such trouble, and may be lifted by
+    it.
     """
     have, failure = claim.certificate, claim.failure
     if have is None or have.issuer != issuer:
         return None
-    if failure is not None and failure.unplaced and failure.count >= TRIES_AS_REPLACEMENT:
+    if failure is not None and failure.unplaced and failure.scope is None and failure.count % 2:
         return None
     return have.facts.ari_id
 
