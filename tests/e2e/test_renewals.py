@@ -175,7 +175,14 @@ def test_all_that_the_ca_calls_back_are_renewed_without_a_gap(
     # Pebble does not find a certificate whose serial number has a zero in front in DER, and answers
     # with 500: then the next try does not name it.
     named = [leaf for leaf in old.values() if leaf.serial_number.bit_length() % 8]
-    assert replacements(stage) - before == len(named)
+    again = sum(
+        float(line.rpartition(" ")[2])
+        for line in figures(controller)
+        if line.startswith('customdomains_jobs_done_total{kind="PlaceOrder"')
+        and 'outcome="done"' not in line
+    )
+    assert len(named) - again <= replacements(stage) - before <= len(named)
+    assert again <= DOMAINS / 10
     roots = stage.pebble.roots()
     for domain in active:
         secret = domain.secret()
