@@ -6,6 +6,7 @@ The invariants are asserted at each write and each request to the CA, in `fake_c
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from customdomains.model.domain import CustomDomain, Key
+from customdomains.policy.budget import IssuerLimits, Limit
 
 NAMESPACES = ("amber", "cobalt", "ochre")
 KEYS = [Key(namespace, name) for namespace in NAMESPACES[:2] for name in ("shop", "blog")]
@@ -62,6 +64,12 @@ forgeries = st.sampled_from(
 moments = st.sampled_from([0.006, 0.02, 0.1, 0.7, 4.0, 40.0, 700.0, 90_000.0, 300_000.0])
 faults = st.lists(st.sampled_from(["", "before", "after", "busy", "slow"]), max_size=6)
 lags = st.sampled_from([0.0, 0.05, 5.0, 60.0])
+
+LIMITS = IssuerLimits(
+    orders=Limit(2, timedelta(minutes=10)),
+    domain=Limit(3, timedelta(hours=6)),
+    failures=Limit(2, timedelta(hours=6)),
+)
 
 
 WITH_SPARE = replace(RULES, issuers=("main", "spare"), fallbacks={"main": "spare"})
@@ -119,6 +127,11 @@ class Trouble(RuleBasedStateMachine):
         """The settings say whether it gets a new key, the CA whether it says when to renew it."""
         for ca in (self.it.ca, self.it.spare):
             ca.reuses, ca.advises = reuses, advises
+
+    @rule(limited=st.booleans())
+    def limit(self, limited: bool) -> None:
+        """The settings say what the CA allows, to controllers that start after this."""
+        self.it.limits = {"main": LIMITS} if limited else {}
 
     @rule(key=keys)
     def delete(self, key: Key) -> None:
