@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 from fake_cluster import FakeCluster
 from fake_controller import RULES, Process
+from fake_outside import ZONE, answered
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from customdomains.model.certificate import Challenge
+from customdomains.model.challengerecords import persistent_name, persistent_value
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.policy.budget import IssuerLimits, Limit
+from customdomains.policy.findings import delegation_target
 
 NAMESPACES = ("amber", "cobalt", "ochre")
 KEYS = [Key(namespace, name) for namespace in NAMESPACES[:2] for name in ("shop", "blog")]
@@ -61,6 +65,10 @@ forgeries = st.sampled_from(
         {"phase": "pending", "observedGeneration": 99, "verification": {"attempts": 7}},
     ]
 )
+PERMITS = tuple(
+    persistent_value("ca.example.net", "https://ca/account/1", wildcard=wildcard)
+    for wildcard in (False, True)
+)
 moments = st.sampled_from([0.006, 0.02, 0.1, 0.7, 4.0, 40.0, 700.0, 90_000.0, 300_000.0])
 faults = st.lists(st.sampled_from(["", "before", "after", "busy", "slow"]), max_size=6)
 lags = st.sampled_from([0.0, 0.05, 5.0, 60.0])
@@ -98,10 +106,21 @@ class Trouble(RuleBasedStateMachine):
         record=records,
         later=moments,
         then=records,
+        kinds=st.sampled_from([(), tuple(Challenge)]),
     )
     def begin(
-        self, wanted_by: list[Key], domain: str, record: str, later: float, then: str
+        self,
+        wanted_by: list[Key],
+        domain: str,
+        record: str,
+        later: float,
+        then: str,
+        kinds: tuple[Challenge, ...],
     ) -> None:
+        if kinds:
+            self.it.kill("left")
+            self.it.rules = replace(RULES, challenges={"main": kinds}, answers_http=True)
+            self.it.start("left")
         self.it.dns.records[domain] = record
         for key in wanted_by:
             self.it.apply(key, domain)
@@ -188,6 +207,20 @@ class Trouble(RuleBasedStateMachine):
     @rule(domain=domains, record=records)
     def set_record(self, domain: str, record: str) -> None:
         self.it.dns.records[domain] = record
+
+    @rule(domain=domains, way=st.sampled_from(["persistent", "label", "http"]), there=st.booleans())
+    def open_way(self, domain: str, way: str, *, there: bool) -> None:
+        """A way to a certificate for who proves the domain by a token, where that is allowed."""
+        claim, names = self.it.claim(domain), self.it.dns.others
+        persistent, label = persistent_name(domain), f"_account._acme-challenge.{domain}"
+        if way == "http":
+            (self.it.ca.reaches.add if there else self.it.ca.reaches.discard)(domain)
+        elif not there:
+            names.pop(persistent if way == "persistent" else label, None)
+        elif way == "persistent":
+            names[persistent] = answered(persistent, texts=PERMITS)
+        elif claim is not None and claim.id:
+            names[label] = answered(label, cnames=(delegation_target(claim, ZONE),))
 
     # --- administrators --------------------------------------------------------------------------
 
@@ -347,4 +380,4 @@ def _soothe(process: Process) -> None:
 
 
 Trouble.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
-TestTrouble = pytest.mark.timeout(300)(Trouble.TestCase)
+TestTrouble = pytest.mark.timeout(600)(Trouble.TestCase)
