@@ -67,7 +67,8 @@ def pick(wanted: Sequence[Challenge], pending: Sequence[messages.Authorization])
         (each for each, offered in zip(pending, kinds, strict=True) if not offered & set(wanted)),
         pending[0],
     )
-    offered = ", ".join(str(_field(each, "type")) for each in lacking.challenges)
+    # CAs shuffle them; the same fact is to be the same text.
+    offered = ", ".join(sorted(str(_field(each, "type")) for each in lacking.challenges))
     raise OrderError(
         Reason.CA_REFUSED,
         bounded(
