@@ -1,9 +1,12 @@
 """The platform's backend registers a domain over HTTP, and its tenant sets records by hand."""
 
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
 
+from e2e.backend import TIMEOUT
 from e2e.certificates import assert_serves
 from e2e.domains import Domain
 from e2e.stage import Stage
@@ -50,6 +53,26 @@ def test_registered_over_http_and_answered_by_hand(stage: Stage, namespace, back
     assert again["id"] != made["id"]
     assert backend.call("DELETE", f"/domains/{again['id']}")[0] == 204
     assert stage.refused_writes() == []
+
+
+def test_the_owner_gets_a_page_that_follows_the_domain(stage: Stage, namespace, backend):
+    domain = stage.domain(namespace, "page")
+    _, made = backend.register(domain.domain)
+    code, link = backend.call("POST", f"/domains/{made['id']}/setup-link")
+    assert code == 201
+    assert link["url"].startswith(stage.api.api_url)
+
+    def page() -> str:
+        with urllib.request.urlopen(link["url"], timeout=TIMEOUT) as answer:  # noqa: S310
+            return str(answer.read().decode())
+
+    assert made["verification_token"] in page()
+    stage.dns.set_cname(f"_acme-challenge.{domain.domain}", f"{made['id']}.{stage.zone}")
+    assert until(lambda: "All set" in page(), "the page tells it", explain=page)
+    assert backend.call("DELETE", f"/domains/{made['id']}")[0] == 204
+    with pytest.raises(urllib.error.HTTPError) as gone:
+        page()
+    assert gone.value.code == 410
 
 
 def test_deleted_one_way_and_registered_the_other_at_once(stage: Stage, namespace, backend):

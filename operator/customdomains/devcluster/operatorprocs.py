@@ -141,6 +141,9 @@ class Operator:
         tokens = self._directory / "tokens"
         tokens.write_text(f"{self.api_token}\n")
         tokens.chmod(0o600)
+        link_keys = self._directory / "link-keys"
+        link_keys.write_text(f"{secrets.token_hex(32)}\n")
+        link_keys.chmod(0o600)
         settings: dict[str, Any] = {
             "apiVersion": API_VERSION,
             "kind": KIND,
@@ -168,6 +171,7 @@ class Operator:
                 "askListen": self.ask_url.removeprefix("http://").removesuffix("/ask"),
                 "namespace": around.api_namespace,
                 "authentication": {"mode": "Token", "tokenFile": str(tokens)},
+                "setup": {"keyFile": str(link_keys), "publicURL": self.api_url},
             },
             "dns": {"listen": around.responder, "probeListen": self._listen("dns")},
             "logging": {"format": "text"},
