@@ -4,6 +4,7 @@ These fixtures run processes, not coroutines: every async test has an event loop
 """
 
 import contextlib
+import os
 import secrets
 import signal
 import urllib.error
@@ -16,7 +17,7 @@ from hypothesis import settings
 from customdomains.devcluster.binaries import Binaries, find_binaries
 from customdomains.devcluster.controlplane import ControlPlane
 from customdomains.devcluster.pebble import Pebble
-from customdomains.devcluster.rundir import free_port, run_directory
+from customdomains.devcluster.rundir import PORTS_VARIABLE, free_port, run_directory
 from customdomains.devcluster.tenantdns.handle import TenantDns
 
 # A shell that starts this in the background has it ignore Ctrl-C, and every program that a test
@@ -27,8 +28,26 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("any-machine", deadline=None)
 settings.load_profile("any-machine")
 
+# Each of several workers has a control plane, a CA and so on of its own, and so ports of its own.
+WORKERS = 4
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) is not None:
+    number, share = int(worker.removeprefix("gw")), 12_000 // WORKERS
+    first = 20_000 + number * share
+    os.environ[PORTS_VARIABLE] = f"{first}-{first + share - 1}"
+
+ALONE = {"demo"}
+"""Folders whose tests share something of the checkout: one worker runs them all."""
+
 REPOSITORY = Path(__file__).parents[1]
 DELEGATION_ZONE = "delegated.example.net"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A module's tests stay together: they share what is slow to start."""
+    for item in items:
+        folder = item.path.parent.name
+        group = folder if folder in ALONE else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

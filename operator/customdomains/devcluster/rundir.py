@@ -1,6 +1,7 @@
 """A directory for one run: data, keys, logs. Removed at its end, at the latest by the next run."""
 
 import fcntl
+import os
 import random
 import shutil
 import socket
@@ -9,10 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+PORTS_VARIABLE = "DEVCLUSTER_PORTS"
+"""First and last port to hand out, as in `20000-25999`: runs at the same time need ports of their
+own, since one is free between its choice and its use."""
+
 _PREFIX = "customdomains-run-"
-# Below every system's range for outgoing connections, so that none of those takes a port between
-# its choice and its use.
-_PORTS = range(20000, 32000)
+# Below every system's range for outgoing connections, so that none of those takes a port either.
+_ALL_PORTS = "20000-31999"
 _handed_out: set[int] = set()
 
 
@@ -45,11 +49,13 @@ def _remove_orphans() -> None:
 
 def free_port() -> int:
     """A loopback port that is free for TCP and UDP, not handed out before by this process."""
-    for port in random.sample(_PORTS, len(_PORTS)):
+    first, last = map(int, os.environ.get(PORTS_VARIABLE, _ALL_PORTS).split("-"))
+    ports = range(first, last + 1)
+    for port in random.sample(ports, len(ports)):
         if port not in _handed_out and _is_free(port):
             _handed_out.add(port)
             return port
-    raise RuntimeError(f"no free port from {_PORTS.start} to {_PORTS.stop - 1}")
+    raise RuntimeError(f"no free port from {first} to {last}")
 
 
 def _is_free(port: int) -> bool:
