@@ -228,9 +228,15 @@ async def test_several_queries_share_a_connection(server: Server) -> None:
         (b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00", dns.rcode.FORMERR),
         (b"\x12\x34\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00", dns.rcode.FORMERR),
         (b"\x12\x34\x11\x00\x00\x00\x00\x00\x00\x00\x00\x00", dns.rcode.NOTIMP),
-        (dns.message.make_query("example.com", "AXFR").to_wire(), dns.rcode.REFUSED),
-        (dns.message.make_query("example.com", "TXT", rdclass="CH").to_wire(), dns.rcode.REFUSED),
-        (dns.message.make_query("example.com", "TXT", use_edns=1).to_wire(), dns.rcode.BADVERS),
+        (dns.message.make_query("example.com", "AXFR", id=1).to_wire(), dns.rcode.REFUSED),
+        (
+            dns.message.make_query("example.com", "TXT", rdclass="CH", id=1).to_wire(),
+            dns.rcode.REFUSED,
+        ),
+        (
+            dns.message.make_query("example.com", "TXT", use_edns=1, id=1).to_wire(),
+            dns.rcode.BADVERS,
+        ),
     ],
 )
 async def test_what_is_no_proper_question_gets_the_fitting_code(
