@@ -151,15 +151,20 @@ class CertificateSecrets:
         notes = {ORDER_ANNOTATION: order_url, CHAIN_ANNOTATION: digest_of(chain_pem)}
         marks = {**notes, REVOKE_ANNOTATION: revoke_by}
         body = secret_body(claim, name, ROLE_CERTIFICATE, TLS, data, marks)
-        try:
-            return version_of(await self._client.create(SECRETS, _without_nulls(body)))
-        except AlreadyExists:
-            stored = await self._client.get(SECRETS, name, claim.holder.key.namespace)
-            refuse_foreign(stored, claim, TLS)
-            if stored.get("data") == body["data"]:
-                return version_of(stored)
-            await still()
-            return version_of(await self._update(body, stored))
+        namespace, have, stored = claim.holder.key.namespace, claim.certificate, None
+        if have is not None and have.secret_name == name:
+            # A create that fails costs the API server as much as one that does not.
+            stored = await self._read(namespace, name)
+        if stored is None:
+            try:
+                return version_of(await self._client.create(SECRETS, _without_nulls(body)))
+            except AlreadyExists:
+                stored = await self._client.get(SECRETS, name, namespace)
+        refuse_foreign(stored, claim, TLS)
+        if stored.get("data") == body["data"]:
+            return version_of(stored)
+        await still()
+        return version_of(await self._update(body, stored))
 
     async def drop_next(self, claim: Claim, name: str) -> None:
         """Delete the key that waited, if it is ours and has arrived in the TLS Secret `name` with
