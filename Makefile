@@ -31,7 +31,7 @@ help:
 	@echo 'The first run takes some minutes (the control plane is built), later ones start at once.'
 
 test: lint binaries programs
-	@$(BIN)/python -m customdomains.devcluster.binaries --caddy --step-ca
+	@$(BIN)/python -m customdomains.devcluster.binaries --caddy --step-ca --cert-manager
 	@$(BIN)/pytest --numprocesses=logical --maxprocesses=4 --dist=loadgroup
 
 lint: .venv/.project

@@ -111,6 +111,7 @@ def without_progress(of: Claim) -> Claim:
         failure=None,
         issue_handled=None,
         compromise=None,
+        handed=None,
     )
 
 

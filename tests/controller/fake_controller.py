@@ -22,6 +22,7 @@ from fake_receivers import FakeReceivers, FakeSender
 from fake_secret_watch import SECRETS, FakeSecretWatch
 from virtual_time import VirtualLoop
 
+from customdomains.cluster.certmanager import HandedCertificates
 from customdomains.cluster.orphans import OwnedSecrets
 from customdomains.cluster.secrets import CertificateSecrets
 from customdomains.cluster.stores import ClaimStore, DomainStore
@@ -30,6 +31,7 @@ from customdomains.controller.admission import Admission
 from customdomains.controller.agenda import Agenda
 from customdomains.controller.delivering import Courier
 from customdomains.controller.engine import Backoff, work
+from customdomains.controller.handing import Hander
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
 from customdomains.controller.keeping import Keeper
@@ -143,6 +145,14 @@ class Process:
             backoff=Backoff(self.agenda, now, spread),
             done=lambda *_: None,
         )
+        hander = Hander(
+            self.store,
+            HandedCertificates(client),  # type: ignore[arg-type]
+            now=now,
+            wake=self.queue.add,
+            backoff=Backoff(self.agenda, now, spread),
+            done=lambda *_: None,
+        )
         narrow = {"CHECKS_AT_ONCE": 3, "VAIN_CHECKS_AT_ONCE": 3, "ORDERS_AT_ONCE": 3}
         with mock.patch.multiple(jobs, **narrow):
             self.jobs = JobRunner(
@@ -151,6 +161,7 @@ class Process:
                 prospecting,
                 issuing,
                 keeper,
+                hander,
                 now=now,
                 wake=self.queue.add,
                 backoff=Backoff(self.agenda, now, spread),

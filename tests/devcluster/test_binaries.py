@@ -53,6 +53,7 @@ def test_every_pinned_source_has_a_version_and_a_key_of_its_own() -> None:
         gobuild.PEBBLE,
         gobuild.STEP_CA,
         gobuild.CADDY,
+        gobuild.CERT_MANAGER,
     )
     assert all(source.version.startswith("v") for source in sources)
     assert len({source.key for source in sources}) == len(sources)

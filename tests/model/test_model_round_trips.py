@@ -30,6 +30,7 @@ from customdomains.model.claim import (
 from customdomains.model.compromise import Compromise, Ending
 from customdomains.model.domain import Issuance, Key, default_secret_name, parse_domain
 from customdomains.model.evidence import Outcome, Seen
+from customdomains.model.handover import Fault, Handover, IssuerRef
 from customdomains.model.identity import mint_identity
 from customdomains.model.kept import Kept, Loss
 from customdomains.model.keys import SIZES, Algorithm, KeyType
@@ -161,8 +162,29 @@ messages = st.builds(
 )
 ids = st.text("0123456789abcdef", min_size=32, max_size=32)
 tokens = st.text("0123456789abcdef", min_size=64, max_size=64)
+handovers = st.builds(
+    Handover,
+    words,
+    st.builds(IssuerRef, words, words, words),
+    words,
+    st.lists(words, min_size=1, max_size=2).map(tuple),
+    moments,
+    st.booleans(),
+    words | st.just(""),
+    words | st.just(""),
+    st.none() | moments,
+    st.none() | moments,
+    st.none() | moments,
+    st.none() | st.builds(Fault, st.sampled_from(Reason), words, moments),
+)
 contenders = st.builds(
-    Contender, ids, tokens, holders, standings, certificate=st.none() | certificates
+    Contender,
+    ids,
+    tokens,
+    holders,
+    standings,
+    certificate=st.none() | certificates,
+    handed=st.none() | handovers,
 )
 kept = st.dictionaries(words, words, min_size=1, max_size=2)
 metadata = st.fixed_dictionaries({}, optional={"labels": kept, "annotations": kept})
@@ -185,6 +207,7 @@ held = st.builds(
     contenders=st.lists(contenders, max_size=3).map(tuple),
     reserved_for=st.none() | words,
     outbox=st.lists(messages, max_size=3).map(tuple),
+    handed=st.none() | handovers,
     metadata=metadata.map(lambda kept: kept or None),
 )
 reserved = st.builds(

@@ -79,7 +79,9 @@ class Handlers:
     async def certificate(self, request: web.Request) -> web.Response:
         """GET /domains/{id}/certificate."""
         found = await request[ROOM].directory.find(_id(request))
-        record = found.claim.certificate
+        record, handed = found.claim.certificate, found.claim.handed
+        if record is None and handed is not None and handed.ready:
+            return json_answer(views.handed(found.claim, handed))
         if record is None:
             raise NotThere("certificate_not_found", "the domain has no certificate (yet)")
         return json_answer(views.certificate(found.claim, record))

@@ -120,7 +120,10 @@ class Requests:
                 raise _no_challenge(view) or lookup_failed(view) or _no_answer() from None
         after = await self._directory.find(registration_id)
         _refuse_unproved(after)
-        if after.claim.order is None and after.claim.failure is not None:
+        handed = after.claim.handed
+        if handed is not None and handed.fault is not None:
+            raise Failed("certificate_authority_error", handed.fault.message)
+        if handed is None and after.claim.order is None and after.claim.failure is not None:
             raise _not_issued(after.claim.failure)
         return after
 

@@ -12,6 +12,7 @@ import msgspec
 from customdomains.api.resources import DomainView, Registration
 from customdomains.model.certificate import Method
 from customdomains.model.claim import CertificateRecord, Claim, Order
+from customdomains.model.handover import Handover
 from customdomains.model.names import challenge_name
 from customdomains.model.reasons import Phase
 from customdomains.model.times import format_time
@@ -66,6 +67,11 @@ def certificate(claim: Claim, record: CertificateRecord) -> bytes:
     return _encode(_certificate(claim, record))
 
 
+def handed(claim: Claim, record: Handover) -> bytes:
+    """The certificate of a domain that cert-manager has made: of that no serial number is known."""
+    return _encode(_handed(claim, record))
+
+
 def order(found: Registration) -> bytes:
     """An order under way, or the certificate that it has become already."""
     claim = found.claim
@@ -102,6 +108,8 @@ def _domain(found: Registration, zone: str) -> dict[str, Any]:
         body["verified_at"] = format_time(claim.verification.verified_at)
     if claim.certificate is not None:
         body["certificate"] = _certificate(claim, claim.certificate)
+    elif claim.handed is not None and claim.handed.ready:
+        body["certificate"] = _handed(claim, claim.handed)
     return body
 
 
@@ -137,10 +145,25 @@ def _certificate(claim: Claim, record: CertificateRecord) -> dict[str, Any]:
     }
 
 
+def _handed(claim: Claim, record: Handover) -> dict[str, Any]:
+    issued_at = format_time(record.not_before or record.since)
+    return {
+        "id": _short_hash(f"{claim.id} {record.name} {issued_at}"),
+        "domain_id": claim.id,
+        "issued_at": issued_at,
+        "expires_at": format_time(record.not_after or record.since),
+        "created_at": issued_at,
+        "issuer": str(record.issuer),
+        "secret_name": record.secret_name,
+    }
+
+
 def _order_id(claim: Claim) -> str:
     """The same for as long as the order is; after that, the id of what it led to."""
     if claim.order is not None:
         return _short_hash(claim.order.url)
+    if claim.handed is not None:
+        return _short_hash(f"{claim.id} {claim.handed.name}")
     return _short_hash(claim.certificate.facts.fingerprint) if claim.certificate else ""
 
 

@@ -10,6 +10,7 @@ DOMAIN_CLAIMS = Resource(GROUP, VERSION, "domainclaims", namespaced=False)
 DNS_RECORDS = Resource(GROUP, VERSION, "dnsrecords", namespaced=True)
 NAMESPACES = Resource("", "v1", "namespaces", namespaced=False)
 SECRETS = Resource("", "v1", "secrets", namespaced=True)
+CERTIFICATES = Resource("cert-manager.io", "v1", "certificates", namespaced=True)
 TOKEN_REVIEWS = Resource("authentication.k8s.io", "v1", "tokenreviews", namespaced=False)
 SUBJECT_ACCESS_REVIEWS = Resource(
     "authorization.k8s.io", "v1", "subjectaccessreviews", namespaced=False

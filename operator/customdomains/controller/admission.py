@@ -189,7 +189,7 @@ class Admission:
         """Whether an order may be placed, as far as is known: whose DNS does not point at us any
         more takes nobody's turn."""
         domain, claim = self._store.domain(key), self._store.claim_for(key)
-        if domain is None or claim is None or domain.suspend:
+        if domain is None or claim is None or domain.suspend or domain.handed_to is not None:
             return False
         return claim.holder.uid == domain.uid and claim.order is None and proof_current(claim)
 

@@ -7,15 +7,14 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from customdomains.cluster.certmanager import HandedCertificates
 from customdomains.cluster.client import ApiClient
 from customdomains.cluster.config import Connection
-from customdomains.cluster.errors import ApiError
 from customdomains.cluster.events import EventSink
 from customdomains.cluster.kinds import DOMAIN_CLAIMS
 from customdomains.cluster.orphans import OwnedSecrets
@@ -28,6 +27,7 @@ from customdomains.controller.announcing import TransitionAnnouncer
 from customdomains.controller.counting import census_of, count_admission, count_expiry
 from customdomains.controller.delivering import Courier
 from customdomains.controller.engine import Backoff, work
+from customdomains.controller.handing import Hander
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
 from customdomains.controller.keeping import Keeper
@@ -42,6 +42,7 @@ from customdomains.controller.revoking import Revocations
 from customdomains.controller.sights import SecretWatch
 from customdomains.controller.store import Store
 from customdomains.controller.sweep import Sweep
+from customdomains.controller.syncing import until_synced
 from customdomains.controller.updating import Updating
 from customdomains.controller.watching import Change, DomainWatcher
 from customdomains.model.claim import Claim, parse_claim
@@ -51,8 +52,6 @@ from customdomains.telemetry.metrics import ControllerMetrics, webhook_counter
 log = logging.getLogger(__name__)
 
 LEASE_NAME = "customdomains-controller"
-SYNC_POLL = 0.1
-LIST_AGAIN = 5.0
 
 
 def _utc_now() -> datetime:
@@ -121,12 +120,21 @@ class Controller:
             backoff=Backoff(self._agenda, now, random.random),
             done=self._metrics.job_done,
         )
+        hander = Hander(
+            self._store,
+            HandedCertificates(client),
+            now=now,
+            wake=self._enqueue,
+            backoff=Backoff(self._agenda, now, random.random),
+            done=self._metrics.job_done,
+        )
         self._jobs = JobRunner(
             self._store,
             outside.lookup,
             prospecting,
             issuing,
             keeper,
+            hander,
             now=now,
             wake=self._enqueue,
             backoff=Backoff(self._agenda, now, random.random),
@@ -208,7 +216,9 @@ class Controller:
             await self._claims.wait_synced(timeout=float("inf"))
             group.create_task(self._secrets.run(), name="secrets")
             group.create_task(self._watcher.run(), name="kopf")
-            await self._wait_synced()
+            await until_synced(self._domains, self._store, self._watcher)
+            self._synced = True
+            log.info("synced: %d CustomDomains, %d claims", len(self._store), len(self._claims))
             await self._elector.acquire()
             self._metrics.leading.set(1)
             try:
@@ -233,29 +243,6 @@ class Controller:
                 work(self._queue, self._reconciler.reconcile, self._backoff, self._reconciled),
                 name="workers",
             )
-
-    async def _wait_synced(self) -> None:
-        """Until every resource of a live listing has come through the watch."""
-        while True:
-            try:
-                waited_for = await self._domains.names()
-            except ApiError as error:
-                log.warning("CustomDomains can't be listed: %s", error)
-                await asyncio.sleep(LIST_AGAIN)
-                continue
-            # One that was deleted before the watch began never comes through it: list again.
-            for _ in range(round(LIST_AGAIN / SYNC_POLL)):
-                if not self._missing(waited_for):
-                    self._synced = True
-                    log.info(
-                        "synced: %d CustomDomains, %d claims", len(self._store), len(self._claims)
-                    )
-                    return
-                await asyncio.sleep(SYNC_POLL)
-
-    def _missing(self, keys: Iterable[Key]) -> bool:
-        unreadable = self._watcher.unreadable
-        return any(self._store.domain(key) is None and key not in unreadable for key in keys)
 
     def _enqueue(self, key: Key) -> None:
         if not len(self._queue):

@@ -91,7 +91,8 @@ def _renewed(store: Store) -> Iterator[Claim]:
 
 def _ends(store: Store, most: int) -> Iterator[tuple[str, str, str, float]]:
     for claim in soonest(list(store.claims), most):
-        have = claim.certificate
+        have, handed, namespace = claim.certificate, claim.handed, claim.holder.key.namespace
         if have is not None:
-            namespace, moment = claim.holder.key.namespace, have.facts.not_after.timestamp()
-            yield claim.domain, namespace, have.issuer, moment
+            yield claim.domain, namespace, have.issuer, have.facts.not_after.timestamp()
+        elif handed is not None and handed.not_after is not None:
+            yield claim.domain, namespace, str(handed.issuer), handed.not_after.timestamp()

@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 from customdomains.cluster.errors import ApiError
 from customdomains.controller.admission import Admission, Outcome
 from customdomains.controller.engine import Backoff
+from customdomains.controller.handing import Hander
 from customdomains.controller.issuing import Issuing, StaleClaimError
 from customdomains.controller.keeping import Keeper
 from customdomains.controller.lanes import Lane
@@ -31,12 +32,14 @@ from customdomains.policy.jobs import (
     CheckDns,
     CompleteOrder,
     DropNextKey,
+    HandOver,
     InspectSecret,
     Job,
     MarkSecret,
     OrderResult,
     PlaceOrder,
     RevokeCertificate,
+    TakeBack,
 )
 from customdomains.policy.limits import Wait
 from customdomains.policy.nearby import after, enough
@@ -85,6 +88,7 @@ class JobRunner:
         prospecting: Prospecting,
         issuing: Issuing,
         keeper: Keeper,
+        hander: Hander,
         *,
         now: Callable[[], datetime],
         wake: Callable[[Key], None],
@@ -98,6 +102,7 @@ class JobRunner:
         self._prospecting = prospecting
         self._issuing = issuing
         self._keeper = keeper
+        self._hander = hander
         self._now = now
         self._wake = wake
         self._backoff = backoff
@@ -116,7 +121,7 @@ class JobRunner:
     def __len__(self) -> int:
         """Jobs waiting and running."""
         asking = len(self._checks) + len(self._vain_checks) + len(self._questions)
-        return asking + len(self._orders) + len(self._keeper)
+        return asking + len(self._orders) + len(self._keeper) + len(self._hander)
 
     def start(self, key: Key, job: Job) -> None:
         """Run `job` for `key` in the background, unless it has to rest after a failure: then the
@@ -134,6 +139,8 @@ class JobRunner:
             self._questions.put(key, _Started(job, domain.uid, now))
         elif isinstance(job, InspectSecret | MarkSecret | RevokeCertificate):
             self._keeper.start(key, job)
+        elif isinstance(job, HandOver | TakeBack):
+            self._hander.start(key, job)
         elif not self._backoff.holds(key):
             turn = job if isinstance(job, DropNextKey) else self._admission.seek(key, job)
             memory = self._store.memory(key)
@@ -149,6 +156,7 @@ class JobRunner:
         self._backoff.succeeded(key)
         self._admission.forget(key)
         self._keeper.forget(key)
+        self._hander.forget(key)
 
     async def work(self) -> None:
         """Run jobs until cancelled."""
@@ -158,6 +166,7 @@ class JobRunner:
             group.create_task(self._orders.work())
             group.create_task(self._questions.work())
             group.create_task(self._keeper.work())
+            group.create_task(self._hander.work())
 
     def _rank(self, key: Key, now: datetime) -> Rank:
         """What is most urgent goes first where many wait."""

@@ -20,6 +20,7 @@ from customdomains.model.certificate import (
 from customdomains.model.claim import Claim
 from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
+from customdomains.model.handover import CertificateState, WantedCertificate
 from customdomains.model.kept import Examined, Leaf, StoredPair
 from customdomains.model.keys import KeyPair, KeyType
 from customdomains.model.renewal import RenewalInfo
@@ -256,6 +257,19 @@ class Secrets(Protocol):
 
     async def drop_next(self, claim: Claim, name: str) -> None:
         """Delete the key that waited, once it is in the TLS Secret `name`."""
+        ...
+
+
+class CertManager(Protocol):
+    """cert-manager's Certificates; `HandoverRefusedError` where somebody has to do something."""
+
+    async def apply(self, wanted: WantedCertificate, *, write: bool) -> CertificateState | None:
+        """Make the Certificate what is wanted and tell how it stands; without `write` only tell,
+        None where it is another one, or not there."""
+        ...
+
+    async def remove(self, namespace: str, name: str, seat: str) -> None:
+        """Delete the Certificate, if it is there and was made for this seat; its Secret stays."""
         ...
 
 

@@ -190,6 +190,9 @@ class Reconciler:
         if world.memory.kept is not None and memory.kept is world.memory.kept:
             memory = replace(memory, kept=None)
             self._store.remember(world.key, memory)
+        if world.memory.handed is not None and memory.handed is world.memory.handed:
+            memory = replace(memory, handed=None)
+            self._store.remember(world.key, memory)
         if result is None or memory.result is not result:
             return
         memory = replace(memory, result=None)

@@ -7,9 +7,9 @@
 
 1 and 3 hold etcd, kube-apiserver and kubectl; ACME servers and edge proxy are always built.
 
-`python -m customdomains.devcluster.binaries [--caddy] [--step-ca]` fetches or builds what is
-missing, with the tests' edge proxy and the second ACME server of tests and benchmarks where they
-are named.
+`python -m customdomains.devcluster.binaries [--caddy] [--step-ca] [--cert-manager]` fetches or
+builds what is missing, with the tests' edge proxy, the second ACME server of tests and benchmarks
+and the tests' cert-manager where they are named.
 """
 
 import os
@@ -57,6 +57,12 @@ def find_caddy() -> Path:
 def find_step_ca() -> Path:
     """The second ACME server, built if need be. Raises BuildError or ToolchainError."""
     return gobuild.built(gobuild.STEP_CA) / "step-ca"
+
+
+def find_cert_manager() -> Path:
+    """The directory with cert-manager's controllers (`certmanager`) and its CRDs (`crds`), built
+    if need be. Raises BuildError or ToolchainError."""
+    return gobuild.built(gobuild.CERT_MANAGER)
 
 
 _Three = tuple[Path, Path, Path]
@@ -109,6 +115,8 @@ def main() -> int:
             find_caddy()
         if "--step-ca" in sys.argv[1:]:
             find_step_ca()
+        if "--cert-manager" in sys.argv[1:]:
+            find_cert_manager()
     except (MissingBinaryError, ToolchainError, gobuild.BuildError) as error:
         say(f"error: {error}")
         return 1

@@ -7,6 +7,8 @@ build is verified against those hashes wherever the modules come from.
 import hashlib
 import os
 import re
+import shutil
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,7 @@ class Source:
     packages: tuple[str, ...]  # one program each
     usually: str  # how long a build takes with nothing cached, in words
     version_flags: tuple[str, ...] = ()  # linker variables, "{version}" stands for the version
+    beside: str = ""  # a folder of the module to copy next to the programs
 
     @property
     def version(self) -> str:
@@ -55,6 +58,8 @@ class Source:
         digest = hashlib.sha256()
         for name in ("go.mod", "go.sum"):
             digest.update((_MODULES / self.name / name).read_bytes())
+        if "." in self.packages:  # a program of our own
+            digest.update((_MODULES / self.name / "main.go").read_bytes())
         system, machine = platform_key()
         return f"{self.name}-{self.version}-{system}-{machine}-{digest.hexdigest()[:8]}"
 
@@ -95,6 +100,13 @@ CADDY = Source(
     packages=("github.com/caddyserver/caddy/v2/cmd/caddy",),
     usually="1-2 min",
 )
+CERT_MANAGER = Source(
+    name="certmanager",
+    module="github.com/cert-manager/cert-manager",
+    packages=(".",),
+    usually="2-8 min on 2 cores",
+    beside="deploy/crds",
+)
 
 
 def built(source: Source) -> Path:
@@ -133,4 +145,24 @@ def _build(source: Source, directory: Path) -> None:
         if code:
             said = compiler.last_lines()
             raise BuildError(f"building {source.name} {source.version} failed:\n{said}")
+    if source.beside:
+        _copy_beside(go, source, directory)
     log.unlink()
+
+
+def _copy_beside(go: Path, source: Source, directory: Path) -> None:
+    """The folder as the module has it; the build has downloaded and verified that."""
+    where = subprocess.run(
+        [go, "-C", str(_MODULES / source.name), "list", "-m", "-f", "{{.Dir}}", source.module],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **_ENVIRONMENT},
+        check=False,
+    )
+    if where.returncode:
+        raise BuildError(f"{source.module} can't be found:\n{where.stderr.strip()}")
+    kept = directory / Path(source.beside).name
+    kept.mkdir()
+    for each in sorted((Path(where.stdout.strip()) / source.beside).iterdir()):
+        shutil.copyfile(each, kept / each.name)

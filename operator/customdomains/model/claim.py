@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from customdomains.model.compromise import Compromise, parse_compromise, render_compromise
 from customdomains.model.domain import API_VERSION, GROUP, Key
+from customdomains.model.handover import Handover, parse_handover, render_handover
 from customdomains.model.issuance import (
     CertificateRecord,
     Order,
@@ -76,7 +77,8 @@ class Claim:
     `reserved_for` is the only namespace that may register the name. A claim that nobody holds
     (yet, or any more: then it may remember its last `failure` for a while) has the holder `NOBODY`
     and neither id nor token. `outbox` is what has happened and is still to be told by webhooks, in
-    order. `metadata` is what others keep in the object's labels and annotations.
+    order. `handed` is what cert-manager has of the certificate. `metadata` is what others keep in
+    the object's labels and annotations.
     """
 
     domain: str
@@ -96,6 +98,7 @@ class Claim:
     contenders: tuple[Contender, ...] = ()
     reserved_for: str | None = None
     outbox: tuple[Message, ...] = ()
+    handed: Handover | None = None
     metadata: Mapping[str, Any] | None = None
 
     @property
@@ -109,7 +112,7 @@ class Claim:
         if self.holder == NOBODY:
             return None
         standing = replace(self.standing, since=self.since)
-        return Contender(self.id, self.token, self.holder, standing, self.certificate)
+        return Contender(self.id, self.token, self.holder, standing, self.certificate, self.handed)
 
     @property
     def seats(self) -> tuple[Contender, ...]:
@@ -139,6 +142,7 @@ class Claim:
             holder=contender.holder,
             standing=contender.standing,
             certificate=contender.certificate,
+            handed=contender.handed,
             verification=None,
             order=None,
             failure=None,
@@ -172,6 +176,7 @@ def render_claim(claim: Claim) -> dict[str, Any]:
             "failure": _optional(render_failure, claim.failure),
             "issueRequestHandled": claim.issue_handled,
             "keyCompromise": _optional(render_compromise, claim.compromise),
+            "handed": _optional(render_handover, claim.handed),
             "standing": render_standing(claim.standing) or None,
             "contenders": [render_contender(contender) for contender in claim.contenders],
             "outbox": [render_message(message) for message in claim.outbox],
@@ -207,6 +212,7 @@ def parse_claim(body: Mapping[str, Any]) -> Claim:
             standing=_optional(parse_standing, status.get("standing")) or _FRESH,
             contenders=tuple(parse_contender(each) for each in status.get("contenders") or ()),
             reserved_for=reserved,
+            handed=_optional(parse_handover, status.get("handed")),
             outbox=tuple(parse_message(each) for each in status.get("outbox") or ()),
             metadata={k: meta[k] for k in _KEPT_METADATA if meta.get(k)} or None,
         )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from customdomains.model.handover import IssuerRef, parse_issuer
 from customdomains.model.keys import KeyType, key_type
 from customdomains.model.names import NameRefusedError, canonical_name
 from customdomains.model.status import StatusMark, mark_of
@@ -54,7 +55,7 @@ class CustomDomain:
     `key_type` is that of the certificate's key, None where the issuer chooses;
     `release` tells that the name is to be free at once when this is deleted, `revoke` that its
     certificate is to be revoked then; `compromised` names the certificate whose key somebody else
-    may have."""
+    may have; `handed_to` is who is to issue instead, by way of cert-manager."""
 
     key: Key
     uid: str
@@ -76,6 +77,7 @@ class CustomDomain:
     revoke: bool
     compromised: str | None
     status: StatusMark
+    handed_to: IssuerRef | None = None
 
 
 def parse_domain(body: Mapping[str, Any]) -> CustomDomain:
@@ -112,6 +114,7 @@ def parse_domain(body: Mapping[str, Any]) -> CustomDomain:
         revoke=bool(certificate.get("revokeOnDelete", False)),
         compromised=_request(annotations.get(KEY_COMPROMISED)),
         status=mark_of(body.get("status") or {}),
+        handed_to=_handed_to(certificate.get("certManager")),
     )
 
 
@@ -127,6 +130,10 @@ def _key_type(private_key: Mapping[str, Any] | None) -> KeyType | None:
     if not private_key:
         return None
     return key_type(private_key["algorithm"], private_key.get("size"))
+
+
+def _handed_to(cert_manager: Mapping[str, Any] | None) -> IssuerRef | None:
+    return parse_issuer(cert_manager["issuerRef"]) if cert_manager else None
 
 
 def _request(value: str | None) -> str | None:

@@ -81,6 +81,10 @@ class Reason(StrEnum):
     ORDER_EXPIRED = "OrderExpired"
     ORDER_FOREIGN = "OrderForeign"
     CERTIFICATE_UNUSABLE = "CertificateUnusable"
+    AWAITING_CERT_MANAGER = "AwaitingCertManager"
+    CERT_MANAGER_MISSING = "CertManagerMissing"
+    CERT_MANAGER_REFUSED = "CertManagerRefused"
+    CERTIFICATE_CONFLICT = "CertificateConflict"
     # Ready, Reconciling, Stalled
     READY = "Ready"
     IN_PROGRESS = "InProgress"

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from customdomains.model.domain import Key
+from customdomains.model.handover import Handover, parse_handover, render_handover
 from customdomains.model.issuance import CertificateRecord, parse_certificate, render_certificate
 from customdomains.model.reasons import Phase
 from customdomains.model.rendering import drop_empty
@@ -56,7 +57,7 @@ class Standing:
 class Contender:
     """Somebody who wants a domain that another holds, with an identity of their own.
 
-    `certificate` is what one who lost the claim had.
+    `certificate` is what one who lost the claim had, `handed` what cert-manager still has of it.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Contender:
     holder: Holder
     standing: Standing = Standing()
     certificate: CertificateRecord | None = None
+    handed: Handover | None = None
 
 
 def render_holder(value: Holder) -> dict[str, Any]:
@@ -120,17 +122,19 @@ def render_contender(value: Contender) -> dict[str, Any]:
         {
             "standing": render_standing(value.standing) or None,
             "certificate": render_certificate(value.certificate) if value.certificate else None,
+            "handed": render_handover(value.handed) if value.handed else None,
         }
     )
 
 
 def parse_contender(body: Mapping[str, Any]) -> Contender:
     """From the JSON form. Raises `ValueError` or `KeyError`."""
-    certificate = body.get("certificate")
+    certificate, handed = body.get("certificate"), body.get("handed")
     return Contender(
         id=body["id"],
         token=body["token"],
         holder=parse_holder(body["holderRef"]),
         standing=parse_standing(body.get("standing") or {}),
         certificate=parse_certificate(certificate) if certificate else None,
+        handed=parse_handover(handed) if handed else None,
     )

@@ -9,6 +9,7 @@ from customdomains.model.domain import Key
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import Status
 from customdomains.model.times import format_time
+from customdomains.policy import handwords
 from customdomains.policy.findings import Finding
 from customdomains.policy.incidents import told_of_compromise, told_of_loss
 from customdomains.policy.world import Announcement
@@ -44,6 +45,7 @@ def announce(before: Claim, after: Claim, finding: Finding | None) -> tuple[Anno
         told_of_loss(before, after),
         told_of_compromise(before, after),
         _failure(before, after),
+        handwords.announce(before, after),
     )
     return tuple(item for item in told if item is not None)
 

@@ -243,7 +243,7 @@ def without_foreign_order(domain: CustomDomain, claim: Claim, rules: Rules) -> C
     order = claim.order
     if order is None:
         return claim
-    if domain.issuance is Issuance.NEVER:
+    if domain.issuance is Issuance.NEVER or domain.handed_to is not None:
         return replace(claim, order=None)
     fits = (
         set(order.names) == set(names_of(domain, claim))

@@ -10,7 +10,15 @@ from customdomains.model.certificate import Method, Way
 from customdomains.model.claim import Claim, Contender
 from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.names import challenge_name
-from customdomains.policy import certificates, challenges, issuers, ownership, schedule, seats
+from customdomains.policy import (
+    certificates,
+    challenges,
+    handed,
+    issuers,
+    ownership,
+    schedule,
+    seats,
+)
 from customdomains.policy.findings import Finding, challenges_present, conclusive, proofs_of
 from customdomains.policy.jobs import CheckDns
 from customdomains.policy.nearby import looks_nearby
@@ -154,6 +162,8 @@ def _wants_order(case: Case) -> bool:
     known = claim.verification
     if known is None or known.gone_since or claim.order or domain.suspend:
         return False
+    if handed.wants(domain):
+        return handed.needs_proof(case.world, domain, claim, now)
     if domain.issuance is Issuance.NEVER or issuers.issuer_of(domain, rules) is None:
         return False
     if certificates.waits(domain, claim, now) or _waits_for_turn(case) or _looks_first(case):

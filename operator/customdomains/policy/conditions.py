@@ -10,7 +10,7 @@ from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import Condition
 from customdomains.model.times import format_time
-from customdomains.policy import certificates
+from customdomains.policy import certificates, handed
 from customdomains.policy.findings import Finding, conclusive
 from customdomains.policy.ownership import proof_expired_at
 from customdomains.policy.rules import Rules
@@ -22,8 +22,10 @@ def phase_of(domain: CustomDomain, claim: Claim, now: datetime, *, proof_expired
         return Phase.FAILED
     if claim.verification is None:
         return Phase.PENDING
-    if certificates.usable(claim, now):
+    if certificates.usable(claim, now) or handed.serves(claim, now):
         return Phase.ACTIVE
+    if handed.wants(domain):
+        return handed.phase_of(claim)
     if claim.order is not None:
         return Phase.CERTIFICATE_PENDING
     if claim.failure is not None and domain.issuance is not Issuance.NEVER:

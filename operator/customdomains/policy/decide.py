@@ -14,6 +14,7 @@ from customdomains.model.domain import CustomDomain
 from customdomains.policy import (
     certificates,
     expiry,
+    handover,
     issuers,
     keeping,
     naming,
@@ -71,13 +72,14 @@ def _decide(world: World, now: datetime) -> Plan:
     if claim is None or seat is None:
         return _newcomer(world, domain, now)
     taken = seats.take_up(claim, seat, holder, now, world.rules.claims)
+    taken = handover.let_go(taken, seat.id, world.memory.handed)
     seat = next(each for each in taken.seats if each.id == seat.id)
     taken = succession.release_on_delete(taken, seat, release=domain.release)
     seat = replace(seat, standing=replace(seat.standing, release=domain.release))
     if succession.is_asleep(seat):
-        return rest(world, domain, taken, seat, now)
+        return handover.parting(rest(world, domain, taken, seat, now), world.memory, seat)
     if seat.id != taken.id:
-        return contend(world, domain, taken, seat, now)
+        return handover.parting(contend(world, domain, taken, seat, now), world.memory, seat)
     return _hold(_take_in(world, domain, taken, now), claim)
 
 
@@ -122,6 +124,7 @@ def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) ->
         claim = certificates.apply_result(claim, memory.result)
     if memory.kept is not None:
         claim = keeping.take_in(claim, memory.kept)
+    claim = handover.take_in(domain, claim, memory.handed)
     claim = keeping.heed(domain, claim, now)
     claim = certificates.without_foreign_order(domain, claim, rules)
     if memory.ordering_since is None and not domain.suspend:
@@ -131,7 +134,7 @@ def _take_in(world: World, domain: CustomDomain, claim: Claim, now: datetime) ->
     if memory.ordering_since is None:
         claim = renewal.heed(claim, memory.renewal, now)
         claim = expiry.mark_late(domain, world, claim, now)
-    return Case(world, domain, claim, finding, now)
+    return handover.begin(Case(world, domain, claim, finding, now))
 
 
 def _work(case: Case, stored: Claim) -> Plan:
@@ -144,7 +147,7 @@ def _work(case: Case, stored: Claim) -> Plan:
             announcements=announce(stored, case.claim, case.finding),
         )
     keep = keeping.keep_job(case.world, case.domain, case.claim, case.now)
-    found = (check, order, renewal.ask_job(case), keep)
+    found = (check, order, renewal.ask_job(case), keep, handover.job(case))
     jobs: tuple[Job, ...] = tuple(job for job in found if job is not None)
     due = _due(case)
     if changed:
@@ -216,7 +219,7 @@ def _due(case: Case) -> datetime | None:
     A job that runs or is about to wakes its domain by itself when it ends.
     """
     claim, now = case.claim, case.now
-    moments = [ownership.proof_expired_at(claim, case.world.rules)]
+    moments = [ownership.proof_expired_at(claim, case.world.rules), *handover.moments(case)]
     if claim.holder_seat is not None:
         moments.append(expires_at(case, claim.holder_seat))
     if not case.rests:

@@ -37,7 +37,8 @@ def _covers_below(claim: Claim) -> bool:
     The claim says nothing else of `spec.wildcard`.
     """
     wildcard = f"*.{claim.domain}"
-    return any(wildcard in each.names for each in (claim.certificate, claim.order) if each)
+    known = (claim.certificate, claim.order, claim.handed)
+    return any(wildcard in each.names for each in known if each)
 
 
 def _has_a_say(own: Claim, above: Claim) -> bool:

@@ -71,16 +71,16 @@ def count_left(claims: Iterable[Claim], now: datetime) -> Counter[str]:
     """The certificates of those who hold `claims`, by the days that they are valid for yet: less
     than each of `LEFT` and not less than the one before, `more` than the last, or `expired`."""
     counted = Counter(dict.fromkeys(("expired", *map(str, LEFT), "more"), 0))
-    for _, have in _held(claims):
-        left = have.facts.not_after - now
+    for _, ends in _ends(claims):
+        left = ends - now
         days = next((str(days) for days in LEFT if left < timedelta(days=days)), "more")
         counted["expired" if left <= timedelta(0) else days] += 1
     return counted
 
 
 def count_renewals(claims: Iterable[Claim], now: datetime) -> Counter[str]:
-    """The same by how it stands with their renewal (`RENEWALS`): for short-lived ones days tell
-    little. `late` are those for whose renewal a third of the time is over."""
+    """Those of our own by how it stands with their renewal (`RENEWALS`): for short-lived ones days
+    tell little. `late` are those for whose renewal a third of the time is over."""
     counted = Counter(dict.fromkeys(RENEWALS, 0))
     for _, have in _held(claims):
         if now >= have.facts.not_after:
@@ -94,7 +94,7 @@ def count_renewals(claims: Iterable[Claim], now: datetime) -> Counter[str]:
 
 def soonest(claims: Iterable[Claim], most: int) -> list[Claim]:
     """Of the `claims` with a certificate as many as `most`, those first that expire first."""
-    ends = [(have.facts.not_after, claim.domain, claim) for claim, have in _held(claims)]
+    ends = [(moment, claim.domain, claim) for claim, moment in _ends(claims)]
     return [claim for _, _, claim in heapq.nsmallest(most, ends, key=lambda item: item[:2])]
 
 
@@ -106,6 +106,18 @@ def _held(claims: Iterable[Claim]) -> Iterable[tuple[Claim, CertificateRecord]]:
         if claim.certificate is None or standing.vacant_since or standing.expired_at:
             continue
         yield claim, claim.certificate
+
+
+def _ends(claims: Iterable[Claim]) -> Iterable[tuple[Claim, datetime]]:
+    """When they end, of those too that cert-manager has made."""
+    for claim in claims:
+        have, standing = claim.handed, claim.standing
+        if standing.vacant_since or standing.expired_at:
+            continue
+        if claim.certificate is not None:
+            yield claim, claim.certificate.facts.not_after
+        elif have is not None and have.ready and have.not_after is not None:
+            yield claim, have.not_after
 
 
 def _third(have: CertificateRecord) -> timedelta:
@@ -130,4 +142,7 @@ def _counts(domain: CustomDomain, world: World, claim: Claim, now: datetime) -> 
 
 
 def _wanted(domain: CustomDomain) -> bool:
+    """Whether the operator renews it: not what cert-manager has made."""
+    if domain.handed_to is not None:
+        return False
     return domain.issuance is not Issuance.NEVER and not domain.suspend

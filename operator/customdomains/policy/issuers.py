@@ -112,7 +112,7 @@ def choose(domain: CustomDomain, claim: Claim, rules: Rules, now: datetime) -> C
     that only the CA saw: it would do so again.
     """
     chain, failure = chain_of(domain, rules), claim.failure
-    if not chain:
+    if not chain or domain.handed_to is not None:
         return None
     hurried = _is_hurried(domain, claim, now)
     if failure is None:

@@ -14,6 +14,7 @@ from customdomains.model.certificate import (
     Way,
 )
 from customdomains.model.claim import Claim
+from customdomains.model.handover import CertificateState, Fault, WantedCertificate
 from customdomains.model.kept import Loss
 from customdomains.model.keys import KeyType
 from customdomains.policy.prospects import Look
@@ -124,8 +125,28 @@ class RevokeCertificate:
     claim: Claim
 
 
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """Job: see what cert-manager says of the Certificate, which is to be as it is `wanted`; only
+    with a `fresh` proof it is created or changed. `heard` is all that people had said."""
+
+    wanted: WantedCertificate
+    fresh: bool
+    heard: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Job: delete the Certificate that was made for a seat on the claim; its Secret stays."""
+
+    seat: str
+    name: str
+    namespace: str
+
+
 KeepJob = InspectSecret | MarkSecret | RevokeCertificate
-Job = CheckDns | PlaceOrder | CompleteOrder | DropNextKey | AskRenewal | KeepJob
+HandJob = HandOver | TakeBack
+Job = CheckDns | PlaceOrder | CompleteOrder | DropNextKey | AskRenewal | KeepJob | HandJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +176,14 @@ class KeepResult:
 
     job: KeepJob
     outcome: SecretState | OrderError | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HandResult:
+    """How a job with cert-manager's Certificates has ended; None: it is taken back, or it is to be
+    written for which the proof was not fresh."""
+
+    job: HandJob
+    outcome: CertificateState | Fault | None
     at: datetime

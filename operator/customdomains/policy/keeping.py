@@ -43,6 +43,8 @@ def keep_job(world: World, domain: CustomDomain, claim: Claim, now: datetime) ->
     as_of = sight.as_of if sight is not None else 0
     if _is_reported(domain, claim):
         return InspectSecret(claim, as_of, domain.compromised)
+    if domain.handed_to is not None:
+        return None
     if sight is not None and _is_news(sight, have, memory):
         return InspectSecret(claim, as_of)
     if have.kept.revoke != domain.revoke and have.kept.loss is None:

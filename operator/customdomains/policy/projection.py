@@ -17,7 +17,7 @@ from customdomains.model.names import NameRefusedError
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.status import Checks, Condition, Status
 from customdomains.model.times import format_optional, format_time
-from customdomains.policy import challenges, ownership
+from customdomains.policy import challenges, handwords, ownership
 from customdomains.policy.alternatives import alternatives
 from customdomains.policy.conditions import (
     phase_of,
@@ -170,6 +170,10 @@ def _certificate(claim: Claim) -> dict[str, Any]:
             rendered["renewalExplanation"] = have.renewal.explanation
         if have.fallback is not None:
             rendered["fallback"] = render_fallback(have.fallback)
+    if claim.handed is not None:
+        if have is None:
+            rendered |= handwords.render_status(claim.handed)
+        rendered["certManager"] = {"name": claim.handed.name}
     if claim.compromise is not None:
         rendered["keyCompromise"] = {
             "request": claim.compromise.request,

@@ -60,6 +60,8 @@ def next_ask(case: Case) -> datetime | None:
         return None
     if case.domain.suspend or case.domain.issuance is Issuance.NEVER or memory.asking:
         return None
+    if case.domain.handed_to is not None:
+        return None
     if claim.order is not None or memory.ordering_since is not None or now >= have.renewal_time:
         return None
     check = memory.renewal

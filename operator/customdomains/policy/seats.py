@@ -159,6 +159,7 @@ def take_up(
         holder=holder,
         standing=standing,
         certificate=None if forgotten else seat.certificate,
+        handed=None if moved else seat.handed,
     )
     if moved:
         claim = _handed_over(claim, holder)
@@ -169,6 +170,7 @@ def take_up(
         holder=holder,
         standing=standing if anew else claim.standing,
         certificate=taken.certificate,
+        handed=taken.handed,
         order=None if forgotten else claim.order,
         failure=claim.failure if seat.holder.uid == holder.uid else _restated(claim.failure, now),
     )

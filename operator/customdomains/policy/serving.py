@@ -10,7 +10,7 @@ from customdomains.model.domain import CHECK_REQUESTED, ISSUE_REQUESTED, CustomD
 from customdomains.model.reasons import Reason
 from customdomains.model.status import Condition
 from customdomains.model.times import format_time
-from customdomains.policy import certificates, incidents, issuers
+from customdomains.policy import certificates, handed, handwords, incidents, issuers
 from customdomains.policy.alternatives import Alternatives
 from customdomains.policy.limits import Wait
 from customdomains.policy.ownership import proof_current
@@ -41,6 +41,8 @@ def certificate_issued(
 
     `wait` is what the next order waits for, where a CA's limits are in the way.
     """
+    if handed.wants(domain):
+        return handwords.certificate_issued(domain, claim, now)
     view, have = _View(domain, claim, rules, now, open_, wait), claim.certificate
     if have is not None and certificates.usable(claim, now):
         message = f"the certificate is in the Secret {have.secret_name}"

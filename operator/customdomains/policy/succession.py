@@ -179,6 +179,7 @@ def _seated(claim: Claim, seat: Contender, former: Contender | None) -> Claim:
         holder=seat.holder,
         standing=seat.standing,
         certificate=seat.certificate,
+        handed=seat.handed,
         contenders=(*others, *((former,) if former else ())),
     )
 
@@ -193,6 +194,7 @@ def _bare(claim: Claim) -> Claim:
         failure=None,
         issue_handled=None,
         compromise=None,
+        handed=None,
     )
 
 

@@ -192,7 +192,23 @@ def _facts(
         text = f"the certificate {have.facts.serial_number} is in the Secret {have.secret_name}"
         reached = facts[-1].status if facts else previous
         facts.append(_News(what, Reason.ISSUED, text, reached, reached))
+    if (news := _handed(stored, after)) is not None:
+        reached = facts[-1].status if facts else previous
+        facts.append(replace(news, status=reached, previous=reached))
     return tuple(facts)
+
+
+def _handed(stored: Claim, after: Claim) -> _News | None:
+    """A certificate that cert-manager has made."""
+    had, have = stored.handed, after.handed
+    if have is None or not have.ready or have.not_after is None:
+        return None
+    if had is not None and had.ready and had.not_after == have.not_after:
+        return None
+    first = stored.certificate is None and (had is None or had.not_after is None)
+    what = "certificate_issued" if first else "certificate_renewed"
+    text = f"cert-manager keeps the certificate in the Secret {have.secret_name}"
+    return _News(what, Reason.ISSUED, text, None, None)
 
 
 def _leaf(record: CertificateRecord) -> tuple[str, str]:

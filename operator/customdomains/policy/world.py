@@ -10,7 +10,7 @@ from customdomains.model.domain import CustomDomain, Key
 from customdomains.model.evidence import Evidence
 from customdomains.model.renewal import RenewalInfo
 from customdomains.model.status import Status
-from customdomains.policy.jobs import Job, KeepResult, OrderResult
+from customdomains.policy.jobs import HandResult, Job, KeepResult, OrderResult
 from customdomains.policy.limits import Wait
 from customdomains.policy.prospects import Prospects
 from customdomains.policy.rules import Rules
@@ -51,6 +51,16 @@ class RenewalCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """When cert-manager's Certificate was last looked at, what people had said by then (`heard`),
+    and whether it was `off`: not there, or not as it is wanted."""
+
+    at: datetime
+    heard: str
+    off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What this process knows of a domain beyond what is stored; losing it costs a check.
 
@@ -70,6 +80,9 @@ class Memory:
     keeping: bool = False
     kept: KeepResult | None = None
     inspected: int = 0
+    handing: bool = False
+    handed: HandResult | None = None
+    looked: Looked | None = None
 
 
 @dataclass(frozen=True, slots=True)
