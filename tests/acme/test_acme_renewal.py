@@ -200,6 +200,21 @@ async def test_once_without_the_name_and_no_more(engine, offering):
     assert offering.counts["/orders"] == 2
 
 
+async def test_without_the_name_where_the_ca_fails_over_it(engine, offering):
+    offering.script("/orders", *[problem("serverInternal", 500)] * 4)
+    placed = await engine.place(NAMES, replaces=ID)
+    assert placed.replaces is None
+    assert offering.counts["/orders"] == 5
+
+
+async def test_a_ca_that_is_down_is_asked_once_more_without_the_name_and_no_more(engine, offering):
+    offering.stick("/orders", problem("serverInternal", 500))
+    with pytest.raises(OrderError) as caught:
+        await engine.place(NAMES, replaces=ID)
+    assert caught.value.reason is Reason.CA_UNREACHABLE
+    assert offering.counts["/orders"] == 8
+
+
 async def test_other_refusals_are_not_about_the_name(engine, offering):
     offering.stick("/orders", problem("rejectedIdentifier", 403))
     with pytest.raises(OrderError):

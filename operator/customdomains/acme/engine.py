@@ -21,7 +21,7 @@ from customdomains.acme.errors import (
     request_error,
     unknown_profile,
 )
-from customdomains.acme.exchange import Answer
+from customdomains.acme.exchange import Answer, TroubleError
 from customdomains.acme.keys import generate_private_key_pem, is_reusable
 from customdomains.acme.options import IssuerOptions
 from customdomains.acme.order import FreshOrder, OrderRun
@@ -105,13 +105,18 @@ class AcmeEngine:
         """Place a new order for `names` (section 7.4); see `CertificateEngine.place`.
 
         Where the CA does not take it as one that replaces a certificate, it is placed once more
-        without that: whoever has ordered the replacement before may have been killed since.
+        without that: whoever has ordered the replacement before may have been killed since, and a
+        CA that misreads the id, or has lost what it stands for, may fail over that alone.
         """
         try:
             return await self._place(names, replaces, challenges)
         except ProblemError as problem:
             if replaces is None or not refuses_predecessor(problem.status, problem.kind):
                 raise request_error(problem) from problem
+        except OrderError as error:
+            trouble = error.__cause__
+            if replaces is None or not isinstance(trouble, TroubleError) or not trouble.answered:
+                raise
         try:
             return await self._place(names, None, challenges)
         except ProblemError as problem:

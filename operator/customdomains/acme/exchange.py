@@ -50,7 +50,12 @@ class Answer:
 
 
 class TroubleError(Exception):
-    """An attempt that may go better if it is made again; the text says what the CA did."""
+    """An attempt that may go better if it is made again; the text says what the CA did, `answered`
+    whether that was an answer to the request."""
+
+    def __init__(self, text: str, *, answered: bool = False) -> None:
+        super().__init__(text)
+        self.answered = answered
 
 
 class Exchange:
@@ -161,7 +166,7 @@ class Exchange:
             )
         if answer.status >= 500:
             detail = f": {error.detail}" if error.detail else ""
-            raise TroubleError(f"answers with HTTP status {answer.status}{detail}")
+            raise TroubleError(f"answers with HTTP status {answer.status}{detail}", answered=True)
         if answer.status < 400:
             raise self.unreachable(f"answers with HTTP status {answer.status}: has it moved?")
         raise problem
