@@ -25,6 +25,14 @@ pytestmark = pytest.mark.cluster
 
 ORDER_ID = hashlib.sha256(b"https://ca.example/order/1").hexdigest()[:32]
 
+HANDED = {
+    "name": "shop",
+    "issuerRef": {"name": "lets", "kind": "ClusterIssuer", "group": "cert-manager.io"},
+    "secretName": "shop-cm",
+    "names": ["shop.example.com"],
+    "since": "2026-01-02T03:04:05Z",
+}
+
 
 async def test_a_check_that_proves_answers_with_the_domain(api, client, namespace):
     made = await api.register(fresh_name())
@@ -261,6 +269,53 @@ async def test_a_certificate_is_shown_and_its_renewal_is_an_order(api, client, n
     async with standing_in(client, namespace, on_issue=place("one")):
         renewal = await api("POST", f"/domains/{made['id']}/issue-certificate")
     assert (renewal.status, renewal.body["order_id"]) == (202, ORDER_ID)
+
+
+async def test_a_certificate_of_cert_managers_is_shown_without_a_serial_number(
+    api, client, namespace
+):
+    made = await verified(api, client, namespace)
+
+    async def issue(stand_in, view):
+        await stand_in.write_claim(view, handed=HANDED, issueRequestHandled=view.issue_requested)
+
+    async with standing_in(client, namespace, on_issue=issue):
+        asked = await api("POST", f"/domains/{made['id']}/issue-certificate")
+    assert (asked.status, asked.body["expected_txt_values"]) == (202, [])
+    assert asked.body["instructions"].startswith("Nothing is to be done")
+    missing = await api("GET", f"/domains/{made['id']}/certificate")
+    assert (missing.status, missing.code) == (404, "certificate_not_found")
+    ready = {"ready": True, "notBefore": "2026-01-02T03:04:05Z", "notAfter": "2046-04-02T02:04:05Z"}
+    await client.patch(DOMAIN_CLAIMS, made["domain_name"], {"status": {"handed": HANDED | ready}})
+
+    async def there() -> bool:
+        return (await api("GET", f"/domains/{made['id']}/certificate")).status == 200
+
+    await eventually(there)
+    shown = (await api("GET", f"/domains/{made['id']}/certificate")).body
+    del shown["id"]
+    assert shown == {
+        "domain_id": made["id"],
+        "issued_at": "2026-01-02T03:04:05Z",
+        "expires_at": "2046-04-02T02:04:05Z",
+        "created_at": "2026-01-02T03:04:05Z",
+        "issuer": "ClusterIssuer/lets",
+        "secret_name": "shop-cm",
+    }
+
+
+async def test_what_can_t_be_handed_to_cert_manager_is_said(api, client, namespace):
+    made = await verified(api, client, namespace)
+    fault = {"reason": "SecretConflict", "message": "it is there", "at": "2026-01-02T03:04:05Z"}
+
+    async def issue(stand_in, view):
+        handed = HANDED | {"fault": fault}
+        await stand_in.write_claim(view, handed=handed, issueRequestHandled=view.issue_requested)
+
+    async with standing_in(client, namespace, on_issue=issue):
+        answer = await api("POST", f"/domains/{made['id']}/issue-certificate")
+    assert (answer.status, answer.code) == (400, "secret_conflict")
+    assert answer.body["error"] == "it is there"
 
 
 async def test_an_order_that_is_over_already_answers_with_what_it_led_to(api, client, namespace):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from html import escape
 from html.parser import HTMLParser
 
@@ -18,6 +19,7 @@ from customdomains.api.page.problems import ENDED, FORGED, by_status
 from customdomains.api.page.rendering import NOTICES, Look, Renderer
 from customdomains.api.page.words import message
 from customdomains.api.resources import Registration, parse_view
+from customdomains.model.handover import Handover, IssuerRef
 from customdomains.policy.decide import decide
 from customdomains.policy.world import ReplaceClaim
 
@@ -266,6 +268,28 @@ def test_the_certificate():
     html = RENDERER.page(shown("active"), KEY, NOW, None).decode()
     assert '<time datetime="2026-05-20T12:00:00Z">20 May 2026, 12:00 UTC</time>' in html
     assert shown("missing").certificate is None
+
+
+def test_a_certificate_of_cert_managers_has_no_serial_number():
+    ends = NOW + timedelta(days=90)
+    have = Handover(
+        "shop",
+        IssuerRef("lets"),
+        "shop-cm",
+        ("shop.example.com",),
+        NOW,
+        ready=True,
+        not_before=NOW,
+        not_after=ends,
+        renewal_time=ends,
+    )
+    known = KNOWN["active"]
+    theirs = replace(known, claim=replace(known.claim, certificate=None, handed=have))
+    found = facts(theirs, build.ZONE)
+    assert found.certificate is not None
+    assert (found.certificate.issuer, found.certificate.serial_number) == ("Issuer/lets", None)
+    assert "Serial number" not in RENDERER.page(found, KEY, NOW, None).decode()
+    assert "Serial number" in RENDERER.page(shown("active"), KEY, NOW, None).decode()
 
 
 def test_before_the_first_look_the_records_are_there():

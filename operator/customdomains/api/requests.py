@@ -32,6 +32,7 @@ from customdomains.cluster import ApiClient, ApiError, Conflict, NotFound
 from customdomains.cluster.kinds import CUSTOM_DOMAINS
 from customdomains.model.claim import Claim, Failure
 from customdomains.model.domain import CHECK_REQUESTED, ISSUE_REQUESTED, Issuance
+from customdomains.model.handover import Fault
 from customdomains.model.reasons import Reason
 from customdomains.policy.ownership import proof_current
 
@@ -122,7 +123,7 @@ class Requests:
         _refuse_unproved(after)
         handed = after.claim.handed
         if handed is not None and handed.fault is not None:
-            raise Failed("certificate_authority_error", handed.fault.message)
+            raise _not_issued(handed.fault)
         if handed is None and after.claim.order is None and after.claim.failure is not None:
             raise _not_issued(after.claim.failure)
         return after
@@ -216,7 +217,7 @@ def _no_challenge(view: DomainView) -> Refused | None:
     return Refused("no_challenge", issued["message"])
 
 
-def _not_issued(failure: Failure) -> CallError:
+def _not_issued(failure: Failure | Fault) -> CallError:
     if failure.reason in _TENANTS_OWN:
         return Refused(code_of(failure.reason), failure.message)
     return Failed("certificate_authority_error", failure.message)

@@ -14,6 +14,7 @@ from customdomains.api.page.words import Run, Words
 from customdomains.api.resources import Registration
 from customdomains.model.certificate import Method
 from customdomains.model.domain import Issuance
+from customdomains.model.handover import Handover
 from customdomains.model.names import u_labels
 from customdomains.model.reasons import Phase, Reason
 from customdomains.model.times import format_time
@@ -51,14 +52,15 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The certificate in use; times in RFC 3339, `renewal` only where it is by itself."""
+    """The certificate in use; times in RFC 3339, `renewal` only where it is by itself, and no
+    serial number where cert-manager has it."""
 
     names: tuple[str, ...]
     issuer: str
     begins: str
     ends: str
     renewal: str | None
-    serial_number: str
+    serial_number: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ def _sighting(seen: Mapping[str, Any], wanted: frozenset[str]) -> Sighting:
 def _certificate(found: Registration) -> Certificate | None:
     claim, have = found.claim, found.claim.certificate
     if have is None:
-        return None
+        return _handed(claim.handed)
     proof = claim.verification
     by_itself = (
         proof is not None
@@ -175,4 +177,17 @@ def _certificate(found: Registration) -> Certificate | None:
         ends=format_time(have.facts.not_after),
         renewal=format_time(have.renewal_time) if by_itself else None,
         serial_number=have.facts.serial_number,
+    )
+
+
+def _handed(have: Handover | None) -> Certificate | None:
+    if have is None or not have.ready or have.not_before is None or have.not_after is None:
+        return None
+    return Certificate(
+        names=tuple(u_labels(name) for name in have.names),
+        issuer=str(have.issuer),
+        begins=format_time(have.not_before),
+        ends=format_time(have.not_after),
+        renewal=format_time(have.renewal_time) if have.renewal_time is not None else None,
+        serial_number=None,
     )

@@ -226,6 +226,7 @@ SAID_ALREADY = frozenset(
         Reason.AWAITING_CHALLENGE_RECORD,
         Reason.ORDER_UNDER_WAY,
         Reason.NO_CHALLENGE,
+        Reason.AWAITING_CERT_MANAGER,
     }
 )
 """Reasons whose message says no more than the words here do."""
