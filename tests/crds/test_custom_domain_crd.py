@@ -276,3 +276,26 @@ def test_every_field_is_described_and_bounded(kind: str) -> None:
 def test_the_moment_of_the_builders_is_what_the_columns_show() -> None:
     assert status_of("active").render()["certificate"]["notBefore"] == "2026-02-19T12:00:00Z"
     assert NOW.isoformat() == "2026-03-01T12:00:00+00:00"
+
+
+def test_a_domain_is_handed_to_an_issuer_of_the_namespace_by_default(create):
+    created = create(certificate={"certManager": {"issuerRef": {"name": "lets"}}})
+    assert created["spec"]["certificate"]["certManager"]["issuerRef"] == {
+        "name": "lets",
+        "kind": "Issuer",
+        "group": "cert-manager.io",
+    }
+
+
+@pytest.mark.parametrize(
+    ("certificate", "said"),
+    [
+        ({"issuer": "main"}, "issuer and certManager can't both be set"),
+        ({"revokeOnDelete": True}, "revokeOnDelete can't be set with certManager"),
+        ({"certManager": {}}, "certManager.issuerRef: Required value"),
+        ({"certManager": {"issuerRef": {"name": ""}}}, "certManager.issuerRef.name"),
+    ],
+)
+def test_what_does_not_go_with_cert_manager(create, certificate, said):
+    wanted = {"certManager": {"issuerRef": {"name": "lets"}}, **certificate}
+    assert said in refusal(lambda: create(certificate=wanted))

@@ -8,7 +8,7 @@ import build
 import pytest
 from build import DAY, HOUR, MINUTE, NOW, SECOND
 
-from customdomains.model.claim import Claim
+from customdomains.model.claim import CertificateRecord, Claim, Standing
 from customdomains.model.domain import CustomDomain, Issuance
 from customdomains.model.handover import (
     CertificateState,
@@ -296,3 +296,24 @@ def test_its_end_is_counted_too() -> None:
     assert expiry.count_left([claim], NOW)["3"] == 1
     assert expiry.soonest([claim], 1) == [claim]
     assert expiry.count_left([proved(record())], NOW).total() == 0
+
+
+@pytest.mark.parametrize(
+    ("have", "own", "told"),
+    [
+        (record(), None, "domain.certificate_issued"),
+        (ready(not_after=NOW + DAY), None, "domain.certificate_renewed"),
+        (record(), build.certificate(), "domain.certificate_renewed"),
+    ],
+)
+def test_webhooks_tell_of_its_certificates(
+    have: Handover, own: CertificateRecord | None, told: str
+) -> None:
+    rules = replace(build.RULES, claims=replace(build.RULES.claims, webhooks=True))
+    phase = Phase.ACTIVE if own or have.ready else Phase.CERTIFICATE_PENDING
+    claim = proved(have, certificate=own, standing=Standing(told=phase))
+    memory = build.seen(build.DELEGATED, handed=found(STATE), looked=LOOKED)
+    plan = decide(build.world(domain=theirs(), claim=claim, memory=memory, rules=rules), NOW)
+    assert isinstance(plan.claim, ReplaceClaim)
+    assert plan.claim.claim.outbox[0].type == told
+    assert "Secret shop-cm" in plan.claim.claim.outbox[0].text
