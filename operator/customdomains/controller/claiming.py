@@ -136,6 +136,16 @@ class ClaimWriter:
             if domain is not None:
                 self._announcer.announce(domain, announcement)
 
+    async def confirm(self, key: Key) -> bool:
+        """Whether the resource that is known at `key` is there by a live read; if not, it is known
+        no more, and what is there instead is."""
+        known, live = self._store.domain(key), await self._domains.read(key)
+        if live is not None:
+            self._store.put_domain(live)
+        elif known is not None:
+            self._store.drop_domain(key, known.uid)
+        return known is not None and live is not None and known.uid == live.uid
+
     async def _is_there(self, claim: Claim, seat: Contender) -> bool:
         """Whether a seat's CustomDomain is there, or one that may follow it."""
         key = seat.holder.key

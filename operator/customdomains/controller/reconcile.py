@@ -179,6 +179,8 @@ class Reconciler:
             case EnterClaim(claim):
                 return await self._claims.enter(world, claim)
             case ReplaceClaim(claim):
+                if _returns(world, claim) and not await self._claims.confirm(world.key):
+                    return True
                 if await self._claims.replace(world.key, claim, plan.announcements):
                     self._use_up(world)
                 return True
@@ -200,3 +202,13 @@ class Reconciler:
             memory = replace(memory, next_key_to_drop=result.job.secret_name)
             self._agenda.at_latest(world.key, self._now())
         self._store.remember(world.key, memory)
+
+
+def _returns(world: World, after: Claim) -> bool:
+    """Whether somebody comes back to a vacant seat. That wants a live read: a process whose watch
+    is behind would take up again and again what another vacates, since the resource is gone."""
+    before, domain = world.claim, world.domain
+    if before is None or domain is None:
+        return False
+    vacant = {seat.id for seat in before.seats if seat.standing.vacant_since is not None}
+    return any(seat.id in vacant and seat.holder.uid == domain.uid for seat in after.seats)
