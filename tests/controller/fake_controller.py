@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -29,12 +30,13 @@ from customdomains.cluster.stores import ClaimStore, DomainStore
 from customdomains.controller import jobs
 from customdomains.controller.admission import Admission
 from customdomains.controller.agenda import Agenda
+from customdomains.controller.beside import Beside
 from customdomains.controller.delivering import Courier
 from customdomains.controller.engine import Backoff, work
-from customdomains.controller.handing import Hander
+from customdomains.controller.handing import HANDED_AT_ONCE, Hander
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
-from customdomains.controller.keeping import Keeper
+from customdomains.controller.keeping import KEPT_AT_ONCE, Keeper
 from customdomains.controller.prospecting import Prospecting
 from customdomains.controller.queue import FairQueue
 from customdomains.controller.reconcile import Reconciler
@@ -135,23 +137,18 @@ class Process:
         )
         self.secret_watch = FakeSecretWatch(api)
         self.sights = Sights(self.secret_watch, self.store, self.queue.add)
-        keeper = Keeper(
-            self.store,
-            secrets,
-            engines,
-            FakeExaminer(),
-            now=now,
-            wake=self.queue.add,
+        beside = partial(Beside, store=self.store, wake=self.queue.add, done=lambda *_: None)
+        keeper = beside(
+            "keeping",
+            KEPT_AT_ONCE,
+            Keeper(secrets, engines, FakeExaminer(), now=now),
             backoff=Backoff(self.agenda, now, spread),
-            done=lambda *_: None,
         )
-        hander = Hander(
-            self.store,
-            HandedCertificates(client),  # type: ignore[arg-type]
-            now=now,
-            wake=self.queue.add,
+        hander = beside(
+            "handing",
+            HANDED_AT_ONCE,
+            Hander(HandedCertificates(client), now=now),  # type: ignore[arg-type]
             backoff=Backoff(self.agenda, now, spread),
-            done=lambda *_: None,
         )
         narrow = {"CHECKS_AT_ONCE": 3, "VAIN_CHECKS_AT_ONCE": 3, "ORDERS_AT_ONCE": 3}
         with mock.patch.multiple(jobs, **narrow):

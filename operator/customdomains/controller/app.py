@@ -24,13 +24,14 @@ from customdomains.cluster.watch import WatchCache
 from customdomains.controller.admission import Admission
 from customdomains.controller.agenda import Agenda
 from customdomains.controller.announcing import TransitionAnnouncer
+from customdomains.controller.beside import Beside, Doer, J, O
 from customdomains.controller.counting import census_of, count_admission, count_expiry
 from customdomains.controller.delivering import Courier
 from customdomains.controller.engine import Backoff, work
-from customdomains.controller.handing import Hander
+from customdomains.controller.handing import HANDED_AT_ONCE, Hander
 from customdomains.controller.issuing import Issuing
 from customdomains.controller.jobs import JobRunner
-from customdomains.controller.keeping import Keeper
+from customdomains.controller.keeping import KEPT_AT_ONCE, Keeper
 from customdomains.controller.leadership import Elector, LeaseTimes
 from customdomains.controller.liveness import Pulse
 from customdomains.controller.login import kopf_login
@@ -110,24 +111,10 @@ class Controller:
         )
         count_admission(registry, self._admission, now)
         count_expiry(registry, self._store, now, options.metrics_per_domain)
-        keeper = Keeper(
-            self._store,
-            certificate_secrets,
-            outside.engines,
-            outside.examiner,
-            now=now,
-            wake=self._enqueue,
-            backoff=Backoff(self._agenda, now, random.random),
-            done=self._metrics.job_done,
-        )
-        hander = Hander(
-            self._store,
-            HandedCertificates(client),
-            now=now,
-            wake=self._enqueue,
-            backoff=Backoff(self._agenda, now, random.random),
-            done=self._metrics.job_done,
-        )
+        examining = Keeper(certificate_secrets, outside.engines, outside.examiner, now=now)
+        handing = Hander(HandedCertificates(client), now=now)
+        keeper = self._beside("keeping", KEPT_AT_ONCE, examining)
+        hander = self._beside("handing", HANDED_AT_ONCE, handing)
         self._jobs = JobRunner(
             self._store,
             outside.lookup,
@@ -203,6 +190,17 @@ class Controller:
             kopf_login(connection), self._domain_changed, self._alive, probe_url=options.probe_url
         )
         self._synced = False
+
+    def _beside(self, name: str, width: int, doer: Doer[J, O]) -> Beside[J, O]:
+        return Beside(
+            name,
+            width,
+            doer,
+            self._store,
+            wake=self._enqueue,
+            backoff=Backoff(self._agenda, _utc_now, random.random),
+            done=self._metrics.job_done,
+        )
 
     def not_ready(self) -> str | None:
         """What is missing until this process could lead; for the readiness probe."""

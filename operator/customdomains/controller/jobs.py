@@ -13,10 +13,11 @@ from typing import Generic, TypeVar
 
 from customdomains.cluster.errors import ApiError
 from customdomains.controller.admission import Admission, Outcome
+from customdomains.controller.beside import Beside
 from customdomains.controller.engine import Backoff
-from customdomains.controller.handing import Hander
+from customdomains.controller.handing import Outcome as Handed
 from customdomains.controller.issuing import Issuing, StaleClaimError
-from customdomains.controller.keeping import Keeper
+from customdomains.controller.keeping import Outcome as Kept
 from customdomains.controller.lanes import Lane
 from customdomains.controller.ports import TextLookup
 from customdomains.controller.prospecting import Prospecting
@@ -32,14 +33,11 @@ from customdomains.policy.jobs import (
     CheckDns,
     CompleteOrder,
     DropNextKey,
-    HandOver,
-    InspectSecret,
+    HandJob,
     Job,
-    MarkSecret,
+    KeepJob,
     OrderResult,
     PlaceOrder,
-    RevokeCertificate,
-    TakeBack,
 )
 from customdomains.policy.limits import Wait
 from customdomains.policy.nearby import after, enough
@@ -87,8 +85,8 @@ class JobRunner:
         lookup: TextLookup,
         prospecting: Prospecting,
         issuing: Issuing,
-        keeper: Keeper,
-        hander: Hander,
+        keeper: Beside[KeepJob, Kept],
+        hander: Beside[HandJob, Handed],
         *,
         now: Callable[[], datetime],
         wake: Callable[[Key], None],
@@ -137,9 +135,9 @@ class JobRunner:
         elif isinstance(job, AskRenewal):
             self._store.remember(key, replace(memory, asking=True))
             self._questions.put(key, _Started(job, domain.uid, now))
-        elif isinstance(job, InspectSecret | MarkSecret | RevokeCertificate):
+        elif isinstance(job, KeepJob):
             self._keeper.start(key, job)
-        elif isinstance(job, HandOver | TakeBack):
+        elif isinstance(job, HandJob):
             self._hander.start(key, job)
         elif not self._backoff.holds(key):
             turn = job if isinstance(job, DropNextKey) else self._admission.seek(key, job)

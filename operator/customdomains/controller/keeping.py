@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from customdomains.cluster.errors import ApiError
 from customdomains.cluster.secretforms import ForeignSecretError
-from customdomains.controller.engine import Backoff
 from customdomains.controller.issuing import account_told
-from customdomains.controller.lanes import Lane
 from customdomains.controller.ports import CertificateEngine, Examiner, Secrets
-from customdomains.controller.store import Store
 from customdomains.model.certificate import OrderError, RevocationReason
-from customdomains.model.domain import Key
 from customdomains.model.kept import Loss
 from customdomains.model.reasons import Reason
 from customdomains.policy.jobs import (
@@ -28,88 +22,44 @@ from customdomains.policy.jobs import (
 )
 from customdomains.policy.world import Memory
 
-log = logging.getLogger(__name__)
-
 KEPT_AT_ONCE = 16
 
 
-@dataclass(frozen=True, slots=True)
-class _Started:
-    job: KeepJob
-    uid: str
+Outcome = SecretState | OrderError | None
 
 
 class Keeper:
-    """Runs the jobs, one a domain, in a lane of their own; the arguments are as `JobRunner`'s."""
+    """Does the jobs (a `Doer`)."""
 
     def __init__(
         self,
-        store: Store,
         secrets: Secrets,
         engines: Mapping[str, CertificateEngine],
         examiner: Examiner,
         *,
         now: Callable[[], datetime],
-        wake: Callable[[Key], None],
-        backoff: Backoff,
-        done: Callable[[str, str], None],
     ) -> None:
-        self._store = store
         self._secrets = secrets
         self._engines = engines
         self._examiner = examiner
         self._now = now
-        self._wake = wake
-        self._backoff = backoff
-        self._done = done
-        self._lane: Lane[_Started] = Lane("keeping", KEPT_AT_ONCE, self._run)
 
-    def __len__(self) -> int:
-        """Jobs waiting and running."""
-        return len(self._lane)
-
-    def start(self, key: Key, job: KeepJob) -> None:
-        """Run `job` for `key` in the background; one that has to rest after a failure is on the
-        agenda."""
-        domain = self._store.domain(key)
-        if domain is None or self._backoff.holds(key):
-            return
-        self._store.remember(key, replace(self._store.memory(key), keeping=True))
-        self._lane.put(key, _Started(job, domain.uid))
-
-    def forget(self, key: Key) -> None:
-        """The resource is gone."""
-        self._backoff.succeeded(key)
-
-    async def work(self) -> None:
-        """Run jobs until cancelled."""
-        await self._lane.work()
-
-    async def _run(self, key: Key, started: _Started) -> None:
-        job, ended = started.job, "done"
-        outcome: SecretState | OrderError | None = None
+    async def do(self, job: KeepJob) -> tuple[Outcome, str]:
+        """What the Secret was found to be, or why the CA does not revoke; None: it has."""
         try:
-            outcome = await self._do(job)
+            return await self._do(job), "done"
         except OrderError as error:
-            outcome, ended = error, str(error.reason)
-        except ApiError as error:
-            log.warning("%s: %s failed: %s", key, type(job).__name__, error)
-            ended = "ApiError"
-        except Exception:
-            log.exception("%s: %s broke", key, type(job).__name__)
-            ended = "broke"
-        self._done(type(job).__name__, ended)
-        if not self._counts(key, started):
-            self._wake(key)
-            return
-        memory = replace(self._store.memory(key), keeping=False)
-        if ended in {"ApiError", "broke"}:
-            self._store.remember(key, memory)
-            self._backoff.failed(key)
-        else:
-            self._store.remember(key, _after(memory, KeepResult(job, outcome, self._now())))
-            self._backoff.succeeded(key)
-        self._wake(key)
+            return error, str(error.reason)
+
+    def busy(self, memory: Memory, *, under_way: bool) -> Memory:
+        """The memory of a domain whose job is under way, or is so no more."""
+        return replace(memory, keeping=under_way)
+
+    def take_in(self, memory: Memory, job: KeepJob, outcome: Outcome) -> Memory:
+        """The memory with what a job has come to."""
+        seen = outcome.version if isinstance(outcome, SecretState) else 0
+        result = KeepResult(job, outcome, self._now())
+        return replace(memory, kept=result, inspected=max(memory.inspected, seen))
 
     async def _do(self, job: KeepJob) -> SecretState | None:
         if isinstance(job, RevokeCertificate):
@@ -153,10 +103,6 @@ class Keeper:
             return
         await revoke(self._engines, known.issuer, known.leaf, RevocationReason.KEY_COMPROMISE)
 
-    def _counts(self, key: Key, started: _Started) -> bool:
-        domain = self._store.domain(key)
-        return domain is not None and domain.uid == started.uid
-
 
 async def revoke(
     engines: Mapping[str, CertificateEngine],
@@ -174,8 +120,3 @@ async def revoke(
         )
     with account_told():
         await engine.revoke(certificate, reason)
-
-
-def _after(memory: Memory, result: KeepResult) -> Memory:
-    seen = result.outcome.version if isinstance(result.outcome, SecretState) else 0
-    return replace(memory, kept=result, inspected=max(memory.inspected, seen))
