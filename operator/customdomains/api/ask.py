@@ -6,7 +6,6 @@ without credentials, because edge proxies send none.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ from customdomains.api.answers import JSON, problem
 from customdomains.api.errors import Refused
 from customdomains.api.listening import Bounds
 from customdomains.api.metrics import PublicMetrics
-from customdomains.api.public import answering
+from customdomains.api.public import answering, defect, not_read_yet, wrong_method
 from customdomains.model.claim import Claim
 from customdomains.model.names import NameRefusedError, a_labels
 from customdomains.policy.edge import may_be_served
@@ -32,10 +31,7 @@ _PLAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,6
 """Letters, digits, hyphens, and no number at the end. Two hyphens in a row may be an A-label's."""
 
 _MAX_NAME = 253  # characters, RFC 1035
-_METHODS = frozenset({"GET", "HEAD"})
 _BOUNDS = Bounds()
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +61,17 @@ async def answering_edges(
 def _answer(request: web.BaseRequest, known: Known) -> web.Response:
     if request.path != PATH:
         return problem(404, "not_found", f"there is nothing at this path; ask at {PATH}")
-    if request.method not in _METHODS:
-        message = f"{request.method[:20]} is not possible here; possible are: GET, HEAD"
-        return problem(405, "method_not_allowed", message, {"Allow": "GET, HEAD"})
+    if (refused := wrong_method(request)) is not None:
+        return refused
     if not known.synced():
-        message = "the claims are still being read from the Kubernetes API server"
-        return problem(503, "not_ready", message, {"Retry-After": "1"})
+        return not_read_yet()
     try:
         name = _asked(request)
         served = may_be_served(name, known.claim_of, known.rules, datetime.now(UTC))
     except Refused as refusal:
         return problem(400, refusal.code, refusal.message)
     except Exception:  # noqa: BLE001 - a defect costs one answer, and is told with its place
-        _log.exception("%s failed", PATH)
-        return problem(500, "internal_error", "something went wrong here; it has been logged")
+        return defect(PATH)
     if not served:
         return problem(404, "not_verified", f"{name} is not held here with a proof that counts")
     return web.Response(body=msgspec.json.encode({"domain": name}), headers=JSON)

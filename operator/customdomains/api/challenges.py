@@ -7,7 +7,6 @@ the claim, and the claim has the answers while its order is under way.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,7 +17,7 @@ from customdomains.api.answers import problem
 from customdomains.api.ask import Known, canonical
 from customdomains.api.listening import Bounds
 from customdomains.api.metrics import PublicMetrics
-from customdomains.api.public import answering
+from customdomains.api.public import answering, defect, not_read_yet, wrong_method
 from customdomains.model.certificate import Challenge
 from customdomains.model.claim import NOBODY, Claim
 from customdomains.model.names import NameRefusedError
@@ -26,11 +25,8 @@ from customdomains.policy.findings import delegation_target
 
 PATH = "/.well-known/acme-challenge/"
 
-_METHODS = frozenset({"GET", "HEAD"})
 _BOUNDS = Bounds()
 _PLAIN = {"Content-Type": "application/octet-stream", "Cache-Control": "no-store"}
-
-_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -52,19 +48,16 @@ async def answering_challenges(
 
 
 def _answer(request: web.BaseRequest, known: Known) -> web.Response:
-    if request.method not in _METHODS:
-        message = f"{request.method[:20]} is not possible here; possible are: GET, HEAD"
-        return problem(405, "method_not_allowed", message, {"Allow": "GET, HEAD"})
+    if (refused := wrong_method(request)) is not None:
+        return refused
     if not request.path.startswith(PATH):
         return problem(404, "not_found", f"there is nothing at this path; ask below {PATH}")
     if not known.synced():
-        message = "the claims are still being read from the Kubernetes API server"
-        return problem(503, "not_ready", message, {"Retry-After": "1"})
+        return not_read_yet()
     try:
         found = _look_up(request.host, request.path.removeprefix(PATH), known)
     except Exception:  # noqa: BLE001 - a defect costs one answer, and is told with its place
-        _log.exception("%s failed", PATH)
-        return problem(500, "internal_error", "something went wrong here; it has been logged")
+        return defect(PATH)
     if found is None:
         return problem(404, "no_challenge", "nothing is to be answered here for this name")
     return web.Response(body=found.encode(), headers=_PLAIN)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from customdomains.api.answers import problem
 from customdomains.api.listening import Bounds, Connections
 from customdomains.api.metrics import PublicMetrics
 from customdomains.api.speaking import Speaker
 
+_METHODS = frozenset({"GET", "HEAD"})
 _BOUNDS = Bounds()
 _SETTLE = 0.1  # seconds at the end for those who have just connected to ask
 _DRAIN = 1.0  # seconds for the last answers to be taken
+
+_log = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -55,3 +60,23 @@ async def answering(
     finally:
         server.pre_shutdown()
         await server.shutdown(_DRAIN)
+
+
+def wrong_method(request: web.BaseRequest) -> web.Response | None:
+    """The answer to who does anything but read."""
+    if request.method in _METHODS:
+        return None
+    message = f"{request.method[:20]} is not possible here; possible are: GET, HEAD"
+    return problem(405, "method_not_allowed", message, {"Allow": "GET, HEAD"})
+
+
+def not_read_yet() -> web.Response:
+    """The answer before all claims have been read once."""
+    message = "the claims are still being read from the Kubernetes API server"
+    return problem(503, "not_ready", message, {"Retry-After": "1"})
+
+
+def defect(path: str) -> web.Response:
+    """The answer where one broke; to be called while its exception is handled, which is logged."""
+    _log.exception("%s failed", path)
+    return problem(500, "internal_error", "something went wrong here; it has been logged")
