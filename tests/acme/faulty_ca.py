@@ -7,14 +7,18 @@ cut off or is another one, before or after the CA has done what was asked.
 import asyncio
 import ssl
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from acme_support import Hasty, MemoryKeyStore
 from aiohttp import web
 
+from customdomains.acme import AcmeEngine, IssuerOptions
 from customdomains.devcluster import certificates
 from customdomains.devcluster.rundir import free_port
 
@@ -166,3 +170,33 @@ def _hang_up(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
+
+
+@asynccontextmanager
+async def running(proxy: FaultyCa) -> AsyncIterator[FaultyCa]:
+    """The proxy, while the body runs."""
+    await proxy.start()
+    try:
+        yield proxy
+    finally:
+        await proxy.stop()
+
+
+@asynccontextmanager
+async def engines_for(
+    proxy: FaultyCa, **options: Any
+) -> AsyncIterator[Callable[[MemoryKeyStore], AcmeEngine]]:
+    """Makes engines that talk to the proxy and hardly wait between two requests; `options` are
+    IssuerOptions."""
+    engines: list[AcmeEngine] = []
+
+    def make(store: MemoryKeyStore) -> AcmeEngine:
+        issuer = IssuerOptions("faulty", proxy.directory_url, ca_bundle=proxy.ca_file, **options)
+        engines.append(AcmeEngine(issuer, store, timing=Hasty().timing))
+        return engines[-1]
+
+    try:
+        yield make
+    finally:
+        for engine in engines:
+            await engine.close()

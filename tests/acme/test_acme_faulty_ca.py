@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
-from acme_support import CertificateKey, Hasty, MemoryKeyStore
-from faulty_ca import CUT_OFF, HANG_UP, SILENCE, Fault, FaultyCa, Reply
+from acme_support import CertificateKey, MemoryKeyStore
+from faulty_ca import CUT_OFF, HANG_UP, SILENCE, Fault, FaultyCa, Reply, engines_for, running
 
-from customdomains.acme import AcmeEngine, IssuerOptions
+from customdomains.acme import AcmeEngine
 from customdomains.devcluster.pebble import Pebble
 from customdomains.devcluster.tenantdns.handle import TenantDns
 from customdomains.model.certificate import OrderError, PlacedOrder
@@ -40,27 +40,15 @@ def problem(kind: str, status: int, detail: str = "as the test says", **headers:
 @pytest_asyncio.fixture
 async def faulty(pebble: Pebble, tmp_path) -> AsyncIterator[FaultyCa]:
     """The proxy."""
-    proxy = FaultyCa(pebble.directory_url, pebble.ca_file, tmp_path)
-    await proxy.start()
-    yield proxy
-    await proxy.stop()
+    async with running(FaultyCa(pebble.directory_url, pebble.ca_file, tmp_path)) as proxy:
+        yield proxy
 
 
 @pytest_asyncio.fixture
 async def make(faulty: FaultyCa) -> AsyncIterator[Callable[[MemoryKeyStore], AcmeEngine]]:
     """Makes engines that talk to the proxy and hardly wait between two requests."""
-    engines = []
-
-    def make(store: MemoryKeyStore) -> AcmeEngine:
-        options = IssuerOptions(
-            "faulty", faulty.directory_url, ca_bundle=faulty.ca_file, request_timeout=1.0
-        )
-        engines.append(AcmeEngine(options, store, timing=Hasty().timing))
-        return engines[-1]
-
-    yield make
-    for engine in engines:
-        await engine.close()
+    async with engines_for(faulty, request_timeout=1.0) as make:
+        yield make
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import pytest_asyncio
-from acme_support import CertificateKey, Hasty, MemoryKeyStore, place
+from acme_support import CertificateKey, MemoryKeyStore, place
 from cryptography import x509
-from faulty_ca import CUT_OFF, HANG_UP, Fault, FaultyCa, Reply
+from faulty_ca import CUT_OFF, HANG_UP, Fault, FaultyCa, Reply, engines_for, running
 
-from customdomains.acme import AcmeEngine, IssuerOptions
+from customdomains.acme import AcmeEngine
 from customdomains.devcluster.binaries import find_step_ca
 from customdomains.devcluster.stepca import StepCa
 from customdomains.model.certificate import OrderError
@@ -50,25 +50,17 @@ def step_ca(run_dir, tenant_dns) -> Iterator[StepCa]:
 @pytest_asyncio.fixture
 async def faulty(step_ca: StepCa, tmp_path) -> AsyncIterator[FaultyCa]:
     """A proxy in front of it."""
-    proxy = FaultyCa(step_ca.directory_url, step_ca.ca_file, tmp_path, step_of)
-    await proxy.start()
-    yield proxy
-    await proxy.stop()
+    async with running(
+        FaultyCa(step_ca.directory_url, step_ca.ca_file, tmp_path, step_of)
+    ) as proxy:
+        yield proxy
 
 
 @pytest_asyncio.fixture
 async def make(faulty: FaultyCa) -> AsyncIterator[Callable[[MemoryKeyStore], AcmeEngine]]:
     """Makes engines that talk to the proxy."""
-    engines = []
-
-    def make(store: MemoryKeyStore) -> AcmeEngine:
-        options = IssuerOptions("step-ca", faulty.directory_url, ca_bundle=faulty.ca_file)
-        engines.append(AcmeEngine(options, store, timing=Hasty().timing))
-        return engines[-1]
-
-    yield make
-    for engine in engines:
-        await engine.close()
+    async with engines_for(faulty) as make:
+        yield make
 
 
 @pytest.fixture
