@@ -18,7 +18,6 @@ from customdomains.api.ask import Known, answering_edges
 from customdomains.api.auth import Tokens
 from customdomains.api.callers import Access, Anybody
 from customdomains.api.challenges import answering_challenges
-from customdomains.api.claims import Claims
 from customdomains.api.gate import MAX_BODY, Gate
 from customdomains.api.handlers import Handlers, Probes
 from customdomains.api.listening import Bounds, Connections
@@ -93,6 +92,8 @@ async def serving(
     def ready() -> bool:
         return rooms.ready and records.mirror.cache.synced
 
+    mirror = rooms.claims.mirror
+    known = Known(mirror.get, lambda: mirror.cache.synced, options.rules)
     gate = _gate(options, client, registry, rooms, records)
     pages = SetupPages(options.setup, rooms.get, options.rules.zone)
     passing = [pages.in_html, gate.pass_on]
@@ -119,8 +120,8 @@ async def serving(
         async with connections.kept_in_bounds():
             async with (
                 connections.listening(options.host or None, options.port) as port,
-                _edges(options, registry, rooms.claims) as ask_port,
-                _challenges(options, registry, rooms.claims) as challenge_port,
+                _edges(options, registry, known) as ask_port,
+                _challenges(options, registry, known) as challenge_port,
             ):
                 yield Server(port, ask_port, challenge_port, watching)
             # aiohttp drops what comes in on a connection once it drains: who has just got one, or
@@ -160,25 +161,21 @@ def _connections(bounds: Bounds, runner: web.AppRunner, gate: Gate) -> Connectio
 
 
 def _edges(
-    options: ApiOptions, registry: CollectorRegistry, claims: Claims
+    options: ApiOptions, registry: CollectorRegistry, known: Known
 ) -> AbstractAsyncContextManager[int | None]:
     if options.ask is None:
         return nullcontext()
     host, port = options.ask
-    mirror = claims.mirror
-    known = Known(mirror.get, lambda: mirror.cache.synced, options.rules)
     metrics = PublicMetrics(registry, "ask", "Questions of edge proxies")
     return answering_edges(host or None, port, known, metrics)
 
 
 def _challenges(
-    options: ApiOptions, registry: CollectorRegistry, claims: Claims
+    options: ApiOptions, registry: CollectorRegistry, known: Known
 ) -> AbstractAsyncContextManager[int | None]:
     if options.challenges is None:
         return nullcontext()
     host, port = options.challenges
-    mirror = claims.mirror
-    known = Known(mirror.get, lambda: mirror.cache.synced, options.rules)
     return answering_challenges(host or None, port, known, registry)
 
 
