@@ -128,7 +128,8 @@ class CertificateKey:
 async def place(engine: AcmeEngine, dns: TenantDns, names: tuple[str, ...]) -> str:
     """Place an order and set its records; the order's URL."""
     placed = await engine.place(names)
-    await asyncio.to_thread(dns.set_txt, f"_acme-challenge.{names[0]}", *placed.digests)
+    if placed.digests:  # none where an authorization is used again
+        await asyncio.to_thread(dns.set_txt, f"_acme-challenge.{names[0]}", *placed.digests)
     return placed.url
 
 

@@ -205,3 +205,31 @@ async def test_forgetful_ca_that_rejects_many_nonces(
         assert wire.counts["sign-me-up"] == 2
     finally:
         ca.stop()
+
+
+async def test_slow_ca_that_rejects_nonces_and_uses_some_authorizations_again(
+    binaries, tmp_path, pebble_engine, tenant_dns
+):
+    """All that Pebble does to find clients that rely on luck, at once, and many orders."""
+    ca = Pebble(
+        binaries.pebble,
+        tmp_path,
+        resolver=tenant_dns.address,
+        nonce_reject_percent=15,
+        authz_reuse_percent=50,
+        sleep_seconds=3,
+    )
+
+    async def issue(names: tuple[str, ...]) -> None:
+        for _ in range(2):
+            key = CertificateKey()
+            url = await place(engine, tenant_dns, names)
+            assert_issued(await engine.complete(url, names, key), names, key, ca)
+
+    try:
+        ca.start()
+        engine = pebble_engine(ca=ca)
+        several = [(f"{secrets.token_hex(6)}.example.com",) for _ in range(8)]
+        await asyncio.gather(*(issue(names) for names in several))
+    finally:
+        ca.stop()

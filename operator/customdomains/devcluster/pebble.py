@@ -31,12 +31,14 @@ class Pebble:
         resolver: str,
         nonce_reject_percent: int = 5,
         authz_reuse_percent: int = 0,
+        sleep_seconds: int = 0,
         retry_after_seconds: int = 1,
         mac_keys: Mapping[str, str] | None = None,
         caa_identities: Sequence[str] = (),
         alternate_roots: int = 0,
     ) -> None:
         """`retry_after_seconds` is what it asks clients to wait between polls; 0 asks nothing.
+        Validations take up to `sleep_seconds` more than they need.
 
         With `mac_keys` (base64url, by id) it takes only accounts that are bound to one of them.
         `caa_identities` are the names that its directory tells for CAA records, which it does not
@@ -47,7 +49,8 @@ class Pebble:
         self._program = program
         self._resolver = resolver
         self._environment = {
-            "PEBBLE_VA_NOSLEEP": "1",
+            "PEBBLE_VA_NOSLEEP": "0" if sleep_seconds else "1",
+            "PEBBLE_VA_SLEEPTIME": str(sleep_seconds),
             "PEBBLE_WFE_NONCEREJECT": str(nonce_reject_percent),
             "PEBBLE_AUTHZREUSE": str(authz_reuse_percent),
             "PEBBLE_ALTERNATE_ROOTS": str(alternate_roots),
