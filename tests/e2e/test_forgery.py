@@ -95,12 +95,16 @@ def forge(stage: Stage, tenant: Path, domain: Domain, patch: Any, kind: str = "m
 
 
 def settled(status: Mapping[str, Any]) -> dict[str, Any]:
-    """The status without what changes with every check."""
-    times = {"lastCheckedAt", "nextCheckAt", "attempts"}
-    return {
-        **status,
-        "verification": {k: v for k, v in status.get("verification", {}).items() if k not in times},
-    }
+    """The status without what changes with every check: the moments, and how long each took."""
+    changing = {"lastCheckedAt", "nextCheckAt", "attempts", "ttl", "milliseconds"}
+
+    def steady(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {k: steady(v) for k, v in value.items() if k not in changing}
+        return [steady(each) for each in value] if isinstance(value, list) else value
+
+    settled: dict[str, Any] = steady({"verification": {}, **status})
+    return settled
 
 
 def wait_restored(domain: Domain, before: Mapping[str, Any]) -> None:

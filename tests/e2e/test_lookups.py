@@ -52,9 +52,14 @@ def test_domains_on_dead_name_servers_delay_nobody(stage: Stage, namespace):
             and found[each.name]["phase"] == "pending"
         ]
 
+    def others() -> list[dict[str, Any]]:
+        """The statuses of the rest."""
+        there = waiting()
+        return [each for each in statuses_in(stage.plane, namespace).values() if each not in there]
+
     with silent_server(stage.dns.port), ThreadPoolExecutor(8) as threads:
         list(threads.map(Domain.create, dead))
-        until(lambda: len(waiting()) == DEAD, "all are looked up in vain", explain=waiting)
+        until(lambda: len(waiting()) == DEAD, "all are looked up in vain", explain=others)
         in_vain = unanswered(stage)
         for where in (make_namespace(stage.plane), namespace):
             good = stage.domain(where, "good").create(certificate={"issuance": "Never"})
