@@ -32,7 +32,7 @@ help:
 
 test: lint binaries programs
 	@$(BIN)/python -m customdomains.devcluster.binaries --caddy --step-ca --cert-manager
-	@$(BIN)/pytest --numprocesses=4 --dist=loadgroup
+	@$(BIN)/pytest --numprocesses=3 --dist=loadgroup
 
 lint: .venv/.project
 	@$(BIN)/ruff check
